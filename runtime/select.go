@@ -1,0 +1,61 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ParseIsolation reads the value of an --isolation flag; "" and "default" are
+// docker's names for [Auto].
+func ParseIsolation(s string) (Isolation, error) {
+	switch Isolation(s) {
+	case Process, HyperV, Auto:
+		return Isolation(s), nil
+	case "", "default":
+		return Auto, nil
+	}
+	return "", fmt.Errorf("isolation %q: want process, hyperv or auto", s)
+}
+
+// Select picks the Runtime that starts a container with the isolation want, and
+// says in a few words why it is that one. [Auto] takes process isolation if its
+// Probe passes, else hyperv. When none fits, the error holds the sentence of
+// every Probe asked.
+func Select(ctx context.Context, want Isolation, have ...Runtime) (Runtime, string, error) {
+	order := []Isolation{want}
+	if want == Auto {
+		order = []Isolation{Process, HyperV}
+	}
+	var refused []error
+	for _, iso := range order {
+		for _, r := range have {
+			if r.Isolation() != iso {
+				continue
+			}
+			err := r.Probe(ctx)
+			if err == nil {
+				return r, reason(want, r, refused), nil
+			}
+			if ctx.Err() != nil {
+				return nil, "", ctx.Err()
+			}
+			refused = append(refused, fmt.Errorf("%s isolation (%s): %w", iso, r.Name(), err))
+		}
+	}
+	if len(refused) == 0 {
+		return nil, "", fmt.Errorf("no runtime for %s isolation on this system", want)
+	}
+	return nil, "", errors.Join(refused...)
+}
+
+func reason(want Isolation, r Runtime, refused []error) string {
+	if want != Auto {
+		return fmt.Sprintf("%s isolation by %s, as asked", r.Isolation(), r.Name())
+	}
+	why := "its requirements are met"
+	if len(refused) > 0 {
+		why = "because " + errors.Join(refused...).Error()
+	}
+	return fmt.Sprintf("%s isolation by %s: %s", r.Isolation(), r.Name(), why)
+}
