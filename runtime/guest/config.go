@@ -13,6 +13,9 @@ const (
 	WineDir = "/usr/lib/wine"
 )
 
+// DefaultUser is the account that programs run as unless told otherwise.
+const DefaultUser = "ContainerAdministrator"
+
 // Name is argv[0] of the guest, and all of its arguments.
 const Name = "mullion-guest"
 
@@ -23,23 +26,23 @@ type Config struct {
 	// Args are the arguments after the program's name, as the program's C runtime
 	// is to see them.
 	Args []string `json:"args,omitempty"`
-	// Env holds the NAME=value pairs of the Windows environment.
+	// Env holds NAME=value pairs for Wine itself (WINEPATH and such). The Windows
+	// environment of the program comes from the registry, which overrules these.
 	Env []string `json:"env,omitempty"`
-	// Cwd is the working directory, an absolute Windows path; "" means `C:\`.
+	// Cwd is the working directory below [CDir], slash-separated and in any case;
+	// the guest makes what is missing of it.
 	Cwd string `json:"cwd,omitempty"`
 	// User is the account name that the program is told; it never changes what the
 	// program may do.
 	User string `json:"user,omitempty"`
-	// Boot runs Wine's own start-up (wineboot) too: services and volatile registry
-	// keys, for a few hundred milliseconds more. Only the Wine base's making needs it.
-	Boot bool `json:"boot,omitempty"`
-	// Root, when set, makes the guest build its own root there first. Only the
-	// making of the Wine base does.
+	// Root, when set, makes the guest enter a root of its own first. Only the making
+	// of the Wine base needs that; the Runtimes start the guest in its root.
 	Root *Root `json:"root,omitempty"`
 }
 
 // Root is a folder that becomes the guest's root, with the device nodes, /proc
-// and writable folders that Wine needs.
+// and writable folders that Wine needs. The guest must have been started in mount,
+// PID and UTS namespaces of its own.
 type Root struct {
 	// Dir is the runtime tree.
 	Dir string `json:"dir"`
