@@ -31,7 +31,7 @@ type winVersion struct {
 // hyperv isolation takes any image not newer than the host; process isolation
 // takes the host's own build, and from Server 2022 on any build between 20348
 // and the host's. Hosts before Server 2019 want the same update revision too.
-// Auto is content with either.
+// AutoIsolation is content with either.
 func Compat(host, image string, iso Isolation) error {
 	if image == "" {
 		return nil
@@ -47,7 +47,7 @@ func Compat(host, image string, iso Isolation) error {
 	if i.newerThan(h) {
 		return fmt.Errorf("image is for Windows %s, newer than the host's %s: use an image for build %d or older", image, host, h.build)
 	}
-	if iso != Process {
+	if iso != ProcessIsolation {
 		return nil
 	}
 	return processCompat(h, i, host, image)

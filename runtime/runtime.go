@@ -20,12 +20,13 @@ import (
 type Isolation string
 
 const (
-	// Auto leaves the choice to [Select].
-	Auto Isolation = "auto"
-	// Process is the program in namespaces (or a silo) of the host's own kernel.
-	Process Isolation = "process"
-	// HyperV is the program in a utility VM with a kernel of its own.
-	HyperV Isolation = "hyperv"
+	// AutoIsolation leaves the choice to [Select].
+	AutoIsolation Isolation = "auto"
+	// ProcessIsolation is the program in namespaces (or a silo) of the host's own
+	// kernel.
+	ProcessIsolation Isolation = "process"
+	// HyperVIsolation is the program in a utility VM with a kernel of its own.
+	HyperVIsolation Isolation = "hyperv"
 )
 
 // Spec is one program to start over a View.
@@ -69,7 +70,7 @@ type Spec struct {
 type Runtime interface {
 	// Name is the Runtime's short name, such as "oci" or "microvm".
 	Name() string
-	// Isolation is Process or HyperV, never Auto.
+	// Isolation is ProcessIsolation or HyperVIsolation, never AutoIsolation.
 	Isolation() Isolation
 	// Probe returns nil when this host can run a program now, else an error whose
 	// text is one sentence for the user: what is missing and how to get it.

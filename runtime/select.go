@@ -7,25 +7,25 @@ import (
 )
 
 // ParseIsolation reads the value of an --isolation flag; "" and "default" are
-// docker's names for [Auto].
+// docker's names for [AutoIsolation].
 func ParseIsolation(s string) (Isolation, error) {
 	switch Isolation(s) {
-	case Process, HyperV, Auto:
+	case ProcessIsolation, HyperVIsolation, AutoIsolation:
 		return Isolation(s), nil
 	case "", "default":
-		return Auto, nil
+		return AutoIsolation, nil
 	}
 	return "", fmt.Errorf("isolation %q: want process, hyperv or auto", s)
 }
 
 // Select picks the Runtime that starts a container with the isolation want, and
-// says in a few words why it is that one. [Auto] takes process isolation if its
+// says in a few words why it is that one. [AutoIsolation] takes process isolation if its
 // Probe passes, else hyperv. When none fits, the error holds the sentence of
 // every Probe asked.
 func Select(ctx context.Context, want Isolation, have ...Runtime) (Runtime, string, error) {
 	order := []Isolation{want}
-	if want == Auto {
-		order = []Isolation{Process, HyperV}
+	if want == AutoIsolation {
+		order = []Isolation{ProcessIsolation, HyperVIsolation}
 	}
 	var refused []error
 	for _, iso := range order {
@@ -50,7 +50,7 @@ func Select(ctx context.Context, want Isolation, have ...Runtime) (Runtime, stri
 }
 
 func reason(want Isolation, r Runtime, refused []error) string {
-	if want != Auto {
+	if want != AutoIsolation {
 		return fmt.Sprintf("%s isolation by %s, as asked", r.Isolation(), r.Name())
 	}
 	why := "its requirements are met"
