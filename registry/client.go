@@ -2,8 +2,18 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -23,23 +33,142 @@ type Options struct {
 type Chooser func(manifests []ocispec.Descriptor) (ocispec.Descriptor, error)
 
 // Client moves images between stores and registries. It is safe for use by
-// several goroutines.
-type Client struct{ opts Options }
-
-// New makes a Client.
-func New(o Options) *Client { return &Client{opts: o} }
-
-// Pull brings the image or index that ref names into the store and returns
-// what is to be tagged. With a Chooser only the manifest it picks comes out of
-// an index, and that manifest's descriptor is returned; with nil the index and
-// all it names come. The error of an unknown name matches fs.ErrNotExist.
-func (c *Client) Pull(ctx context.Context, st Store, ref string, choose Chooser) (ocispec.Descriptor, error) {
-	return ocispec.Descriptor{}, errors.New("pull: not there yet")
+// several goroutines. Credentials come from where docker and podman keep
+// theirs: DOCKER_CONFIG, REGISTRY_AUTH_FILE and their default places.
+type Client struct {
+	opts  Options
+	guard *guard
+	rep   *reporter
+	stall time.Duration // a request that moves no byte for so long is given up
+	sleep func(context.Context, time.Duration) error
 }
 
-// Push sends the image or index root, and all it names, to ref. What the
-// registry has is not sent again. Foreign layers with URLs are left out, as
-// their licences ask.
-func (c *Client) Push(ctx context.Context, st Store, root ocispec.Descriptor, ref string) error {
-	return errors.New("push: not there yet")
+// New makes a Client.
+func New(o Options) *Client {
+	return &Client{
+		opts:  o,
+		guard: &guard{inner: newTransport(o.Insecure), insecure: o.Insecure, secrets: map[string]bool{}},
+		rep:   &reporter{f: o.Progress},
+		stall: 2 * time.Minute,
+		sleep: sleep,
+	}
+}
+
+func newTransport(insecure bool) *http.Transport {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   parallel,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   15 * time.Second,
+		ResponseHeaderTimeout: 5 * time.Minute, // a registry may hash gigabytes before it answers
+		DisableCompression:    true,            // blobs must come as they are
+		TLSClientConfig:       &tls.Config{InsecureSkipVerify: insecure},
+	}
+}
+
+// site is one repository of one registry, logged in.
+type site struct {
+	*Client
+	repo name.Repository
+	http *http.Client
+}
+
+func (c *Client) plainAllowed(host string) bool {
+	h, _, err := net.SplitHostPort(host)
+	if err != nil {
+		h = strings.Trim(host, "[]")
+	}
+	return c.opts.Insecure || isLoopback(h)
+}
+
+// parse reads a reference; without a tag it means latest, without a host
+// Docker Hub.
+func (c *Client) parse(s string) (name.Reference, error) {
+	ref, err := name.ParseReference(s)
+	if err != nil {
+		return nil, err
+	}
+	if c.plainAllowed(ref.Context().RegistryStr()) {
+		return name.ParseReference(s, name.Insecure)
+	}
+	return ref, nil
+}
+
+// open shakes hands with the registry of repo. Access to further repositories
+// of it is asked for as scopes.
+func (c *Client) open(ctx context.Context, repo name.Repository, scopes ...string) (*site, error) {
+	auth, err := authn.Resolve(ctx, authn.DefaultKeychain, repo)
+	if err != nil {
+		return nil, fmt.Errorf("credentials for %s: %w", repo.RegistryStr(), err)
+	}
+	var logged http.RoundTripper
+	err = c.retry(ctx, repo.RegistryStr(), func() error {
+		var err error
+		logged, err = transport.NewWithContext(ctx, repo.Registry, auth, transport.NewUserAgent(c.guard, "mullion"), scopes)
+		if isRefused(err) { // nobody is there at all: say so at once
+			return &localError{c.explain(ctx, repo.RegistryStr(), err)}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &site{Client: c, repo: repo, http: &http.Client{Transport: logged}}, nil
+}
+
+// url gives the address of something in the repository. The scheme found in
+// the handshake replaces https.
+func (s *site) url(kind, id string) string {
+	return "https://" + s.repo.RegistryStr() + "/v2/" + s.repo.RepositoryStr() + "/" + kind + "/" + id
+}
+
+func (s *site) host() string { return s.repo.RegistryStr() }
+
+// send makes one request and accepts the statuses named.
+func (s *site) send(req *http.Request, accept ...int) (*http.Response, error) {
+	return s.sendWith(s.http, req, accept...)
+}
+
+func (c *Client) sendWith(client *http.Client, req *http.Request, accept ...int) (*http.Response, error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range accept {
+		if resp.StatusCode == code {
+			return resp, nil
+		}
+	}
+	defer resp.Body.Close()
+	return nil, newStatusError(resp.Request.URL.Host, resp, c.guard.scrub)
+}
+
+// exists asks whether the registry holds something.
+func (s *site) exists(ctx context.Context, kind, id string) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, s.url(kind, id), nil)
+	if err != nil {
+		return false, err
+	}
+	resp, err := s.send(req, http.StatusOK)
+	var status *statusError
+	if errors.As(err, &status) && status.status == http.StatusNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	return true, nil
+}
+
+// checkTold compares the digest that a registry claims with the one wanted.
+func checkTold(resp *http.Response, want digest.Digest) error {
+	told := resp.Header.Get("Docker-Content-Digest")
+	if told != "" && told != string(want) {
+		return &localError{fmt.Errorf("registry %s speaks of %s where %s was meant", resp.Request.URL.Host, oneLine(told), want)}
+	}
+	return nil
 }

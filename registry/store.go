@@ -37,7 +37,7 @@ type Ingest interface {
 	// checked too unless it is 0. After an error nothing is kept.
 	Commit(want ocispec.Descriptor) (ocispec.Descriptor, error)
 	// Abort drops the bytes. After Commit it does nothing.
-	Abort()
+	Abort() error
 }
 
 // readManifest reads a manifest from the store and proves its digest.
