@@ -1,6 +1,10 @@
 package layers
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Severity grades a Finding.
 type Severity uint8
@@ -35,4 +39,33 @@ func (f Finding) String() string {
 		where = "layer"
 	}
 	return fmt.Sprintf("%s: %s: %s (%s): %s", f.Severity, where, f.Problem, f.Rule, f.Remedy)
+}
+
+// findings collects what is found, at most perRule of each rule: a layer can have a million entries with one mistake.
+type findings struct {
+	list  []Finding
+	count map[string]int
+}
+
+const perRule = 100
+
+func (f *findings) add(severity Severity, rule, entry, problem, remedy string) {
+	if f.count == nil {
+		f.count = map[string]int{}
+	}
+	if f.count[rule]++; f.count[rule] <= perRule {
+		f.list = append(f.list, Finding{severity, rule, entry, problem, remedy})
+	}
+}
+
+// all returns the findings, and one more for each rule that had too many.
+func (f *findings) all() []Finding {
+	list := slices.Clone(f.list)
+	for _, rule := range slices.Sorted(maps.Keys(f.count)) {
+		if more := f.count[rule] - perRule; more > 0 {
+			first := list[slices.IndexFunc(list, func(x Finding) bool { return x.Rule == rule })]
+			list = append(list, Finding{first.Severity, rule, "", fmt.Sprintf("%d more like %q", more, first.Entry), first.Remedy})
+		}
+	}
+	return list
 }
