@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -76,13 +75,7 @@ type site struct {
 	http *http.Client
 }
 
-func (c *Client) plainAllowed(host string) bool {
-	h, _, err := net.SplitHostPort(host)
-	if err != nil {
-		h = strings.Trim(host, "[]")
-	}
-	return c.opts.Insecure || isLoopback(h)
-}
+func (c *Client) plainAllowed(host string) bool { return c.opts.Insecure || IsLoopback(host) }
 
 // parse reads a reference; without a tag it means latest, without a host
 // Docker Hub.

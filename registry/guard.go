@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -28,7 +29,7 @@ func (e *plainHTTPError) Error() string {
 
 // RoundTrip sends one request.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && !g.insecure && !isLoopback(req.URL.Hostname()) {
+	if req.URL.Scheme != "https" && !g.insecure && !IsLoopback(req.URL.Host) {
 		return nil, &plainHTTPError{req.URL.Host}
 	}
 	g.remember(req.Header.Get("Authorization"))
@@ -77,8 +78,12 @@ func (g *guard) scrub(s string) string {
 	return s
 }
 
-// isLoopback reports whether host (no port, no brackets) means this machine.
-func isLoopback(host string) bool {
+// IsLoopback reports whether host, with a port or without, means this machine.
+func IsLoopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -98,7 +97,7 @@ func (s *site) fetch(ctx context.Context, st Store, g *graph) error {
 			s.rep.tell(n.desc, Exists, n.desc.Size)
 			continue
 		}
-		if err := putBytes(ctx, st, n.desc, n.body); err != nil {
+		if err := Put(ctx, st, n.desc, n.body); err != nil {
 			return fmt.Errorf("store manifest %s: %w", n.desc.Digest, err)
 		}
 		s.rep.tell(n.desc, Moved, n.desc.Size)
@@ -135,7 +134,7 @@ func (s *site) root(ctx context.Context, ref name.Reference) (ocispec.Descriptor
 // manifest gives the bytes of a manifest that another one names.
 func (s *site) manifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]byte, error) {
 	if st.Has(d.Digest) {
-		return readManifest(ctx, st, d)
+		return ReadManifest(ctx, st, d)
 	}
 	body, _, err := s.get(ctx, string(d.Digest))
 	if err != nil {
@@ -167,7 +166,7 @@ func (s *site) get(ctx context.Context, id string) (body []byte, header http.Hea
 			return &brokenError{err}
 		}
 		if len(body) > MaxManifest {
-			return &localError{errors.New("manifest is larger than any may be (4 MiB)")}
+			return &localError{fmt.Errorf("manifest %s: %w", id, ErrTooLarge)}
 		}
 		return nil
 	})

@@ -36,7 +36,7 @@ func (c *Client) push(ctx context.Context, st Store, root ocispec.Descriptor, re
 		return fmt.Errorf("the image is %s, a push cannot give it another digest", root.Digest)
 	}
 	g, err := walk(ctx, root, func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
-		return readManifest(ctx, st, d)
+		return ReadManifest(ctx, st, d)
 	})
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (c *Client) sources(ctx context.Context, st Store, to name.Repository, blob
 			continue
 		}
 		g, err := walk(ctx, c.opts.Known[n], func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
-			return readManifest(ctx, st, d)
+			return ReadManifest(ctx, st, d)
 		})
 		if err != nil {
 			continue // not all here: then it cannot tell us anything, which costs an upload at worst

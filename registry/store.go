@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -40,15 +41,20 @@ type Ingest interface {
 	Abort() error
 }
 
-// readManifest reads a manifest from the store and proves its digest.
-func readManifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]byte, error) {
+// ErrTooLarge is the error for a manifest beyond MaxManifest, most likely some
+// other blob.
+var ErrTooLarge = errors.New("too large for a manifest, 4 MiB are allowed")
+
+// ReadManifest reads a manifest of at most MaxManifest bytes from the store and
+// proves its digest.
+func ReadManifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]byte, error) {
 	b, err := st.Open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
 	if b.Size() > MaxManifest {
-		return nil, fmt.Errorf("manifest %s: %d bytes, the limit is %d", d.Digest, b.Size(), MaxManifest)
+		return nil, fmt.Errorf("%s: %w (%d bytes)", d.Digest, ErrTooLarge, b.Size())
 	}
 	body := make([]byte, b.Size())
 	if _, err := io.ReadFull(io.NewSectionReader(b, 0, b.Size()), body); err != nil {
@@ -60,8 +66,8 @@ func readManifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]byte, 
 	return body, nil
 }
 
-// putBytes writes a small blob under the digest and size of want.
-func putBytes(ctx context.Context, st Store, want ocispec.Descriptor, body []byte) error {
+// Put writes a small blob, which must be what want says.
+func Put(ctx context.Context, st Store, want ocispec.Descriptor, body []byte) error {
 	in, err := st.Ingest(ctx)
 	if err != nil {
 		return err

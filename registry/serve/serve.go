@@ -1,11 +1,25 @@
-// Package serve makes a store an OCI registry.
+// Package serve makes a store an OCI registry: what it holds can be pulled by
+// any engine, and pushed to when the server is writable.
+//
+// A store has one name space for all images and none for hosts: tag v1 of
+// repository app/hello is the store's name "app/hello:v1". Images that the store
+// holds under the name by which the client addresses the server, such as
+// "127.0.0.1:5000/hello:v1", are served as hello:v1 too. Blobs belong to no
+// repository; every one can be had through each.
+//
+// Nothing but unfinished uploads lives in the server, so a restart loses
+// nothing that a client was told is there. A manifest that is pushed by digest
+// alone and that no tag leads to is kept until the store is next pruned;
+// deleting takes names away, the bytes go with the same pruning.
 package serve
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -30,20 +44,45 @@ type Options struct {
 
 // Handler speaks the OCI distribution API over a store.
 type Handler struct {
-	st   Store
-	opts Options
+	st      Store
+	opts    Options
+	foreign *http.CrossOriginProtection
+	uploads *uploads
 }
 
 // New makes a Handler over st.
-func New(st Store, o Options) *Handler { return &Handler{st: st, opts: o} }
-
-// ServeHTTP answers one request.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "not there yet", http.StatusNotImplemented)
+func New(st Store, o Options) *Handler {
+	return &Handler{st: st, opts: o, foreign: http.NewCrossOriginProtection(), uploads: newUploads()}
 }
+
+// grace is how long running requests may take to finish after the end.
+const grace = 5 * time.Second
 
 // Serve answers requests on l until ctx ends, lets the running ones finish
 // within a few seconds, and drops unfinished uploads. It closes l.
 func Serve(ctx context.Context, l net.Listener, h *Handler) error {
-	return errors.New("serve: not there yet")
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	defer h.uploads.dropAll()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	err := server.Shutdown(late)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // whoever is still here has had the time
+	}
+	if serveErr := <-ended; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
 }
