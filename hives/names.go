@@ -18,8 +18,8 @@ const (
 	Default  Name = "DEFAULT" // HKU\.DEFAULT, the profile of the system account
 )
 
-// Names returns the hives in the order in which layers store them.
-func Names() []Name { return []Name{Default, SAM, Security, Software, System} }
+// Names are the hives in the order in which layers store them. It is read only.
+var Names = []Name{Default, SAM, Security, Software, System}
 
 // BasePath returns the path of the base hive below C:\, with slashes.
 func (n Name) BasePath() string { return "Windows/System32/config/" + string(n) }
@@ -38,7 +38,7 @@ func (n Name) DeltaFile() string {
 // DeltaName tells which hive a file of a layer's Hives directory belongs to. Case
 // does not matter: Windows itself has written several spellings.
 func DeltaName(file string) (Name, bool) {
-	for _, n := range Names() {
+	for _, n := range Names {
 		if nt.EqualFold(file, n.DeltaFile()) {
 			return n, true
 		}

@@ -1,0 +1,219 @@
+package nt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Control bits of a security descriptor.
+const (
+	DACLPresent       = 0x0004
+	SACLPresent       = 0x0010
+	DACLAutoInherited = 0x0400
+	SACLAutoInherited = 0x0800
+	DACLProtected     = 0x1000
+	SACLProtected     = 0x2000
+	SelfRelative      = 0x8000
+
+	daclInheritReq = 0x0100
+	saclInheritReq = 0x0200
+)
+
+// Flags of an access control entry.
+const (
+	ObjectInherit    = 0x01
+	ContainerInherit = 0x02
+	NoPropagate      = 0x04
+	InheritOnly      = 0x08
+	Inherited        = 0x10
+)
+
+// Types of access control entries that consist of a mask and a SID.
+const (
+	AllowACE = 0
+	DenyACE  = 1
+	AuditACE = 2
+	LabelACE = 0x11
+)
+
+// maxSD bounds what ParseSD reads: a size field of a list has 16 bits, and nothing
+// Windows stores comes near two full lists.
+const maxSD = 1 << 17
+
+var errSD = errors.New("malformed security descriptor")
+
+// SD is a security descriptor taken apart. A list that is nil is absent if its
+// Present bit is unset in Control, else it is a NULL list, which for a DACL grants
+// everything; an ACL without entries grants nothing.
+type SD struct {
+	Control      uint16
+	Owner, Group SID // "" if absent
+	SACL, DACL   *ACL
+}
+
+// ACL is an access control list.
+type ACL struct {
+	Revision uint8 // 2, or 4 if it holds object entries
+	ACEs     []ACE
+}
+
+// ACE is one entry. Entries of other types than the constants above keep what
+// follows their header in Body; their Mask and SID are unset.
+type ACE struct {
+	Type, Flags uint8
+	Mask        uint32
+	SID         SID
+	Body        []byte
+}
+
+// plain reports whether a type's body is a mask and a SID and nothing else.
+func plain(t uint8) bool {
+	return t <= 3 || t == LabelACE || t == 0x13
+}
+
+// ParseSD reads a self-relative security descriptor. Bytes that nothing refers to
+// are ignored.
+func ParseSD(b []byte) (*SD, error) {
+	if len(b) < 20 || len(b) > maxSD || b[0] != 1 {
+		return nil, fmt.Errorf("%w: header", errSD)
+	}
+	sd := &SD{Control: binary.LittleEndian.Uint16(b[2:])}
+	if sd.Control&SelfRelative == 0 {
+		return nil, fmt.Errorf("%w: not self-relative", errSD)
+	}
+	var err error
+	if sd.Owner, err = sidAt(b, 4); err != nil {
+		return nil, fmt.Errorf("owner: %w", err)
+	}
+	if sd.Group, err = sidAt(b, 8); err != nil {
+		return nil, fmt.Errorf("group: %w", err)
+	}
+	if sd.Control&SACLPresent != 0 {
+		if sd.SACL, err = aclAt(b, 12); err != nil {
+			return nil, fmt.Errorf("SACL: %w", err)
+		}
+	}
+	if sd.Control&DACLPresent != 0 {
+		if sd.DACL, err = aclAt(b, 16); err != nil {
+			return nil, fmt.Errorf("DACL: %w", err)
+		}
+	}
+	return sd, nil
+}
+
+// tail returns the bytes from the offset stored at field, nil if that is 0.
+func tail(b []byte, field int) ([]byte, error) {
+	off := binary.LittleEndian.Uint32(b[field:])
+	if off == 0 {
+		return nil, nil
+	}
+	if off < 20 || uint64(off) >= uint64(len(b)) {
+		return nil, fmt.Errorf("%w: offset %d", errSD, off)
+	}
+	return b[off:], nil
+}
+
+func sidAt(b []byte, field int) (SID, error) {
+	t, err := tail(b, field)
+	if t == nil {
+		return "", err
+	}
+	s, ok := readSID(t)
+	if !ok {
+		return "", fmt.Errorf("%w: SID", errSD)
+	}
+	return s, nil
+}
+
+func aclAt(b []byte, field int) (*ACL, error) {
+	t, err := tail(b, field)
+	if t == nil {
+		return nil, err
+	}
+	if len(t) < 8 {
+		return nil, fmt.Errorf("%w: list header", errSD)
+	}
+	size, count := int(binary.LittleEndian.Uint16(t[2:])), int(binary.LittleEndian.Uint16(t[4:]))
+	if size < 8 || size > len(t) {
+		return nil, fmt.Errorf("%w: list of %d bytes", errSD, size)
+	}
+	acl := &ACL{Revision: t[0]}
+	t = t[8:size]
+	for range count {
+		if len(t) < 4 {
+			return nil, fmt.Errorf("%w: more entries than bytes", errSD)
+		}
+		n := int(binary.LittleEndian.Uint16(t[2:]))
+		if n < 4 || n > len(t) || n%4 != 0 {
+			return nil, fmt.Errorf("%w: entry of %d bytes", errSD, n)
+		}
+		acl.ACEs = append(acl.ACEs, readACE(t[:n]))
+		t = t[n:]
+	}
+	return acl, nil
+}
+
+func readACE(b []byte) ACE {
+	a := ACE{Type: b[0], Flags: b[1]}
+	if plain(a.Type) && len(b) >= 8 {
+		if s, ok := readSID(b[8:]); ok && len(s) == len(b)-8 {
+			a.Mask, a.SID = binary.LittleEndian.Uint32(b[4:]), s
+			return a
+		}
+	}
+	a.Body = append([]byte{}, b[4:]...)
+	return a
+}
+
+// Marshal returns the self-relative form: header, owner, group, SACL, DACL. Lists
+// that would pass 64 KiB, which ParseSD cannot have produced, lose their last entries.
+func (sd *SD) Marshal() []byte {
+	b := make([]byte, 20, 256)
+	b[0] = 1
+	control := sd.Control | SelfRelative
+	if sd.SACL != nil {
+		control |= SACLPresent
+	}
+	if sd.DACL != nil {
+		control |= DACLPresent
+	}
+	binary.LittleEndian.PutUint16(b[2:], control)
+	put := func(field int, content []byte) {
+		if len(content) > 0 {
+			binary.LittleEndian.PutUint32(b[field:], uint32(len(b)))
+			b = append(b, content...)
+		}
+	}
+	put(4, []byte(sd.Owner))
+	put(8, []byte(sd.Group))
+	put(12, sd.SACL.marshal())
+	put(16, sd.DACL.marshal())
+	return b
+}
+
+func (l *ACL) marshal() []byte {
+	if l == nil {
+		return nil
+	}
+	b := []byte{l.Revision, 0, 0, 0, 0, 0, 0, 0}
+	count := 0
+	for _, a := range l.ACEs {
+		e := []byte{a.Type, a.Flags, 0, 0}
+		if a.SID != "" {
+			e = binary.LittleEndian.AppendUint32(e, a.Mask)
+			e = append(e, a.SID...)
+		} else {
+			e = append(e, a.Body...)
+		}
+		if len(b)+len(e) > 0xFFFC {
+			break
+		}
+		binary.LittleEndian.PutUint16(e[2:], uint16(len(e)))
+		b = append(b, e...)
+		count++
+	}
+	binary.LittleEndian.PutUint16(b[2:], uint16(len(b)))
+	binary.LittleEndian.PutUint16(b[4:], uint16(count))
+	return b
+}
