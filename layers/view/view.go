@@ -1,0 +1,164 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/pack"
+	"github.com/mullion/mullion/layers/store"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// MaxLayers is the longest chain: Windows stacks 126 registry deltas on a base.
+const MaxLayers = 127
+
+// Layer names one layer of a chain.
+type Layer struct {
+	Desc   ocispec.Descriptor // of the compressed blob
+	DiffID digest.Digest      // of the tar
+}
+
+// View is the merged tree and registry of a chain of layers. It never changes and may be used by several goroutines.
+type View struct {
+	ctx      context.Context
+	st       *store.Store
+	layers   []Layer
+	tocs     []*pack.TOC
+	merged   *merge
+	chainIDs []digest.Digest
+}
+
+// Open merges a chain of layers, the base first. It reads their tables of contents, which the store makes for a layer
+// that has none yet. ctx also governs the reads of file contents later on.
+//
+// What a layer holds that cannot be part of a tree is left out and told by [View.Findings]; only a chain that is too long
+// or a table of contents that cannot be had is an error.
+func Open(ctx context.Context, st *store.Store, chain []Layer) (*View, error) {
+	if len(chain) > MaxLayers {
+		return nil, fmt.Errorf("open view: %d layers, Windows takes at most %d: squash some", len(chain), MaxLayers)
+	}
+	v := &View{ctx: ctx, st: st, layers: slices.Clone(chain), merged: newMerge()}
+	ids := make([]digest.Digest, len(chain))
+	for i, l := range chain {
+		toc, err := st.TOC(ctx, l.Desc)
+		if err != nil {
+			return nil, fmt.Errorf("open view: layer %s: %w", l.Desc.Digest, err)
+		}
+		if toc.DiffID != l.DiffID {
+			return nil, fmt.Errorf("open view: layer %s holds %s, the image says %s: %w",
+				l.Desc.Digest, toc.DiffID, l.DiffID, store.ErrCorrupt)
+		}
+		ids[i] = l.DiffID
+		v.tocs = append(v.tocs, toc)
+		v.merged.add(toc)
+	}
+	v.chainIDs = identity.ChainIDs(ids)
+	return v, nil
+}
+
+// Layers returns the chain, the base first.
+func (v *View) Layers() []Layer { return slices.Clone(v.layers) }
+
+// ChainID returns the OCI chain ID, which names the merged content; "" for a View of no layers.
+func (v *View) ChainID() digest.Digest {
+	if len(v.chainIDs) == 0 {
+		return ""
+	}
+	return v.chainIDs[len(v.chainIDs)-1]
+}
+
+// Findings returns what was left out or guessed, at most the first thousand.
+func (v *View) Findings() []Finding { return slices.Clone(v.merged.findings) }
+
+// Lookup finds a file. It follows links on the way but not one at the end. The error matches [fs.ErrNotExist] if there
+// is none.
+func (v *View) Lookup(path string) (*File, error) { return v.resolve("look up", path, false) }
+
+// Resolve is Lookup that also follows a link at the end.
+func (v *View) Resolve(path string) (*File, error) { return v.resolve("look up", path, true) }
+
+func (v *View) resolve(op, path string, final bool) (*File, error) {
+	n, at, err := resolve(v.merged.root, child, path, final)
+	if err != nil {
+		return nil, pathError(op, path, err)
+	}
+	return n.file(at), nil
+}
+
+// ReadDir lists a directory in the order of [nt.Compare], which is that of NTFS. It follows a link at the end.
+func (v *View) ReadDir(path string) ([]*File, error) {
+	n, at, err := resolve(v.merged.root, child, path, true)
+	if err == nil && !n.isDir() {
+		err = errNotDir
+	}
+	if err != nil {
+		return nil, pathError("read directory", path, err)
+	}
+	return n.list(at), nil
+}
+
+// Walk calls fn for C:\ and everything below it, directories before what they hold and in the order of ReadDir. It
+// follows no links. fn may return [fs.SkipDir] or [fs.SkipAll], which mean what they do in [fs.WalkDir].
+func (v *View) Walk(fn func(*File) error) error {
+	return walk(v.merged.root.file(""), func(f *File) ([]*File, error) { return v.ReadDir(f.Path) }, fn)
+}
+
+// walk is the recursion of both Walks; its depth is bounded by that of the tree.
+func walk(f *File, list func(*File) ([]*File, error), fn func(*File) error) error {
+	err := walkOne(f, list, fn)
+	if err == fs.SkipAll {
+		return nil
+	}
+	return err
+}
+
+func walkOne(f *File, list func(*File) ([]*File, error), fn func(*File) error) error {
+	if err := fn(f); err != nil {
+		if err == fs.SkipDir && f.IsDir() {
+			return nil
+		}
+		return err
+	}
+	if !f.IsDir() {
+		return nil
+	}
+	below, err := list(f)
+	if err != nil {
+		return err
+	}
+	for _, b := range below {
+		if err := walkOne(b, list, fn); err == fs.SkipDir {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *node) file(path string) *File {
+	return &File{Path: path, Entry: n.entry, Layer: n.layer, Item: n.item}
+}
+
+func (n *node) list(path string) []*File {
+	list := make([]*File, 0, len(n.children))
+	for _, c := range slices.SortedFunc(maps.Values(n.children), func(a, b *node) int { return nt.Compare(a.name, b.name) }) {
+		list = append(list, c.file(join(path, c.name)))
+	}
+	return list
+}
+
+// child is the step that resolve takes in a View.
+func child(n *node, name string) (*node, step, bool) {
+	c := n.children[nt.Fold(name)]
+	if c == nil {
+		return nil, step{}, false
+	}
+	return c, step{c.name, c.entry}, true
+}
