@@ -43,6 +43,9 @@ func Select(ctx context.Context, want Isolation, have ...Runtime) (Runtime, stri
 			refused = append(refused, fmt.Errorf("%s isolation (%s): %w", iso, r.Name(), err))
 		}
 	}
+	if len(have) == 0 {
+		return nil, "", errors.New("containers start on Linux and Windows only; here Mullion builds, pushes and pulls")
+	}
 	if len(refused) == 0 {
 		return nil, "", fmt.Errorf("no runtime for %s isolation on this system", want)
 	}
