@@ -1,0 +1,187 @@
+package wine
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/hives/winereg"
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/runtime"
+	"github.com/mullion/mullion/runtime/guest"
+)
+
+// environment is what a program's environment is made of.
+//
+// Wine builds the environment of the first program as Windows builds a user's at
+// logon: from the machine's variables in the registry, then the user's, then the
+// volatile ones, each overruling what came before and all overruling what Wine
+// itself was started with. So the container's own variables are written as
+// volatile ones. PATH is special: Wine joins those of all places, its own WINEPATH
+// first.
+type environment struct {
+	all      *nt.Env
+	volatile []hives.Value
+	winePath string
+}
+
+// newEnvironment merges the machine's variables (values of the registry), what
+// Windows tells every user, and the container's own.
+func newEnvironment(machine []hives.Value, spec *runtime.Spec) *environment {
+	e := &environment{all: nt.NewEnv(
+		`SystemDrive=C:`, `SystemRoot=C:\Windows`, `ProgramFiles=C:\Program Files`,
+		`CommonProgramFiles=C:\Program Files\Common Files`, `ProgramData=C:\ProgramData`, `ALLUSERSPROFILE=C:\ProgramData`,
+	)}
+	for _, t := range []hives.Type{hives.SZ, hives.ExpandSZ} {
+		for _, v := range machine {
+			if v.Type != t {
+				continue
+			}
+			text := v.Text()
+			if t == hives.ExpandSZ {
+				text = e.all.Expand(text)
+			}
+			e.all.Set(v.Name, text)
+		}
+	}
+	machinePath, _ := e.all.Get("PATH")
+
+	own := nt.NewEnv(userVariables(spec)...)
+	for _, kv := range spec.Env {
+		if name, value, ok := strings.Cut(kv, "="); ok && name != "" {
+			own.Set(name, value)
+		}
+	}
+	for _, kv := range own.List() {
+		name, value, _ := strings.Cut(kv, "=")
+		e.all.Set(name, value)
+		if !nt.EqualFold(name, "PATH") {
+			e.volatile = append(e.volatile, hives.StringValue(name, value))
+		}
+	}
+	path, _ := e.all.Get("PATH")
+	e.winePath = wantPath(path, machinePath)
+	return e
+}
+
+// wantPath is the part of path that Wine must be told, given that it adds the
+// machine's.
+func wantPath(path, machine string) string {
+	if nt.EqualFold(path, machine) {
+		return ""
+	}
+	if n := len(path) - len(machine); machine != "" && n > 0 && nt.EqualFold(path[n:], machine) && path[n-1] == ';' {
+		return path[:n-1]
+	}
+	return path
+}
+
+// userVariables are the ones that Windows sets at a logon.
+func userVariables(spec *runtime.Spec) []string {
+	user := userName(spec)
+	profile := `C:\Users\` + user
+	return []string{
+		"COMPUTERNAME=" + computerName(spec), "USERDOMAIN=User Manager", "USERNAME=" + user,
+		"USERPROFILE=" + profile, `HOMEDRIVE=C:`, "HOMEPATH=" + strings.TrimPrefix(profile, "C:"),
+		"APPDATA=" + profile + `\AppData\Roaming`, "LOCALAPPDATA=" + profile + `\AppData\Local`,
+		"TEMP=" + profile + `\AppData\Local\Temp`, "TMP=" + profile + `\AppData\Local\Temp`,
+	}
+}
+
+// userName is the account without a domain.
+func userName(spec *runtime.Spec) string {
+	user := spec.User[strings.LastIndexByte(spec.User, '\\')+1:]
+	if user == "" {
+		return guest.DefaultUser
+	}
+	return user
+}
+
+// computerName is the host name as NetBIOS has it: upper case, 15 characters.
+func computerName(spec *runtime.Spec) string {
+	name := spec.Hostname
+	if name == "" {
+		name = spec.ID
+	}
+	name = strings.ToUpper(name)
+	return name[:min(len(name), 15)]
+}
+
+// wine returns the variables that Wine itself is started with.
+func (e *environment) wine() []string {
+	if e.winePath == "" {
+		return nil
+	}
+	return []string{"WINEPATH=" + e.winePath}
+}
+
+// save puts the volatile variables into the prefix' user.reg.
+func (e *environment) save(prefix string) error {
+	name := filepath.Join(prefix, userFile)
+	file, err := readRegistry(name)
+	if err != nil {
+		return err
+	}
+	kept := file.Keys[:0]
+	for _, k := range file.Keys {
+		if !under(k.Path, volatileKey) {
+			kept = append(kept, k)
+		}
+	}
+	file.Keys = append(kept, winereg.Key{Path: volatileKey, Values: e.volatile})
+	return writeRegistry(name, file)
+}
+
+// maxSection bounds the text of the one key that readSection reads.
+const maxSection = 1 << 20
+
+// machineVariables reads the machine's environment from the prefix' system.reg,
+// without taking in the rest of it.
+func machineVariables(prefix string) ([]hives.Value, error) {
+	f, err := openRegistry(filepath.Join(prefix, systemFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	file, err := readSection(f, environmentKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the machine's environment: %w", err)
+	}
+	var values []hives.Value
+	for _, k := range file.Keys {
+		values = append(values, k.Values...)
+	}
+	return values, nil
+}
+
+// readSection reads one key of a registry text.
+func readSection(r io.Reader, key string) (*winereg.File, error) {
+	header := []byte("[" + strings.ToLower(strings.ReplaceAll(key, `\`, `\\`)) + "]")
+	text := bytes.NewBufferString("WINE REGISTRY Version 2\n;; All keys relative to REGISTRY\\\\Machine\n\n")
+	in := bufio.NewReaderSize(r, 256<<10)
+	inside, start := false, true
+	for {
+		line, err := in.ReadSlice('\n')
+		if start && len(line) > 0 && line[0] == '[' {
+			inside = len(line) >= len(header) && bytes.Equal(bytes.ToLower(line[:len(header)]), header)
+		}
+		if inside {
+			text.Write(line)
+		}
+		if text.Len() > maxSection {
+			return nil, fmt.Errorf("key %s has more than %d bytes", key, maxSection)
+		}
+		start = !errors.Is(err, bufio.ErrBufferFull)
+		if errors.Is(err, io.EOF) {
+			return winereg.Read(text)
+		}
+		if err != nil && start {
+			return nil, err
+		}
+	}
+}

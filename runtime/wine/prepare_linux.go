@@ -1,0 +1,105 @@
+package wine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/runtime"
+	"github.com/mullion/mullion/runtime/guest"
+)
+
+// The folders of a container's own folder (Spec.Dir).
+const (
+	// PrefixDir is the container's Wine prefix; guest.PrefixDir inside.
+	PrefixDir = "wine"
+	// UpperDir is the upper directory of the overlay that is drive C:.
+	UpperDir = "upper"
+	// WorkDir is that overlay's work directory.
+	WorkDir = "work"
+)
+
+// Prepare readies spec.Dir for a start and returns what the guest has to run.
+// The registry is composed from the Wine base's and the image's at the first
+// start only. A program that is not there gives a [*runtime.NotFoundError], one
+// that cannot run an error matching [runtime.ErrCannotInvoke].
+func (b *Base) Prepare(ctx context.Context, spec *runtime.Spec) (*guest.Config, error) {
+	cwd, err := nt.Rel("", spec.Cwd)
+	if err != nil {
+		return nil, fmt.Errorf("working directory: %w", err)
+	}
+	prefix := filepath.Join(spec.Dir, PrefixDir)
+	if err := b.makePrefix(prefix, spec); err != nil {
+		return nil, fmt.Errorf("prepare the container's registry: %w", err)
+	}
+	for _, dir := range []string{UpperDir, WorkDir} {
+		if err := os.MkdirAll(filepath.Join(spec.Dir, dir), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	machine, err := machineVariables(prefix)
+	if err != nil {
+		return nil, err
+	}
+	env := newEnvironment(machine, spec)
+	path, _ := env.all.Get("PATH")
+	p, err := b.findProgram(spec, cwd, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := env.save(prefix); err != nil {
+		return nil, fmt.Errorf("write the container's environment: %w", err)
+	}
+	return &guest.Config{
+		Program: p.path,
+		Args:    p.args,
+		Env:     env.wine(),
+		Cwd:     cwd,
+		User:    userName(spec),
+	}, ctx.Err()
+}
+
+// makePrefix makes the container's prefix at its first start. HKLM is written
+// last: a prefix that has it is complete.
+func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
+	_, err := os.Stat(filepath.Join(prefix, systemFile))
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, dir := range []string{"dosdevices", "drive_c"} {
+		if err := os.MkdirAll(filepath.Join(prefix, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	err = os.Symlink(guest.CDir, filepath.Join(prefix, "dosdevices", "c:"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for _, name := range []string{userFile, userDefaultFile} {
+		file, err := readRegistry(filepath.Join(b.dir, name))
+		if err != nil {
+			return err
+		}
+		if err := writeRegistry(filepath.Join(prefix, name), file); err != nil {
+			return err
+		}
+	}
+	file, err := readRegistry(filepath.Join(b.dir, systemFile))
+	if err != nil {
+		return err
+	}
+	if err := compose(file, spec.View); err != nil {
+		return err
+	}
+	c := newComposer(file)
+	name := hives.StringValue("ComputerName", computerName(spec))
+	for _, key := range []string{"ComputerName", "ActiveComputerName"} {
+		c.set(currentControl+`\Control\ComputerName\`+key, name)
+	}
+	return writeRegistry(filepath.Join(prefix, systemFile), file)
+}
