@@ -1,0 +1,274 @@
+package disk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mullion/mullion/layers"
+	"github.com/mullion/mullion/layers/store"
+	"github.com/mullion/mullion/layers/view"
+)
+
+// metaVersion changes with everything that changes the image of the same input.
+const metaVersion = "disk meta v1"
+
+// maxDevices is what the device table of erofs can count.
+const maxDevices = 1<<16 - 1
+
+// description is kept beside a metadata image. It says what the image was made
+// for, because the image itself does not.
+type description struct {
+	Version string            `json:"version"`
+	ID      string            `json:"id"`
+	Size    int64             `json:"size"`
+	SHA256  string            `json:"sha256"`
+	Devices []device          `json:"devices"`
+	Names   map[string]string `json:"names,omitempty"`
+}
+
+// device is one data file: a layer's, by its place in the chain, or the Under's.
+type device struct {
+	Layer int   `json:"layer"`
+	Size  int64 `json:"size"`
+}
+
+// underDevice stands for the Under in the place of a layer.
+const underDevice = -1
+
+// Build makes the Disk of v and under, which may be nil. All files are cached in
+// the store; what is there already is not made again. Layers of which nothing is
+// left to see get no data file.
+func Build(ctx context.Context, st *store.Store, v *view.View, under *Under) (*Disk, error) {
+	if under == nil {
+		under = &Under{}
+	}
+	b := &builder{st: st, v: v, under: under, layouts: map[int]*layout{}}
+	d, err := b.build(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("make the disk of %s: %w", v.ChainID(), err)
+	}
+	return d, nil
+}
+
+type builder struct {
+	st      *store.Store
+	v       *view.View
+	under   *Under
+	layouts map[int]*layout // by layer
+	devices []device
+}
+
+func (b *builder) build(ctx context.Context) (*Disk, error) {
+	sum := sha256.Sum256([]byte(metaVersion + "\n" + b.v.ChainID().String() + "\n" + b.under.ID))
+	id := hex.EncodeToString(sum[:])
+	meta := b.st.Derived("disk", "meta", id+".erofs")
+	want, err := readDescription(meta, id)
+	if err != nil {
+		if want, err = b.writeMeta(ctx, meta, id); err != nil {
+			return nil, err
+		}
+	}
+	d := &Disk{ID: id, Meta: meta, Names: want.Names, want: *want}
+	for _, dev := range want.Devices {
+		file, err := b.dataFile(ctx, dev)
+		if err != nil {
+			return nil, err
+		}
+		d.Data = append(d.Data, file)
+	}
+	return d, nil
+}
+
+// readDescription returns the description of a metadata image that is in order.
+func readDescription(meta, id string) (*description, error) {
+	b, err := os.ReadFile(meta + ".json")
+	if err != nil {
+		return nil, err
+	}
+	var want description
+	if err := json.Unmarshal(b, &want); err != nil {
+		return nil, err
+	}
+	if want.Version != metaVersion || want.ID != id {
+		return nil, errors.New("made for something else")
+	}
+	return &want, want.checkMeta(meta)
+}
+
+// writeMeta makes the metadata image and then its description, so that an image
+// without one is known to be unfinished.
+func (b *builder) writeMeta(ctx context.Context, meta, id string) (*description, error) {
+	tree, err := b.tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want := &description{Version: metaVersion, ID: id, Devices: b.devices, Names: tree.shorten()}
+	if err := tree.relink(); err != nil {
+		return nil, err
+	}
+	var blocks []int64
+	for _, dev := range b.devices {
+		blocks = append(blocks, dev.Size/BlockSize)
+	}
+	err = replace(meta, func(f *os.File) error {
+		if err := writeMeta(f, tree, blocks); err != nil {
+			return err
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		sum := sha256.New()
+		want.Size, err = io.Copy(sum, f)
+		want.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the metadata image: %w", err)
+	}
+	return want, replace(meta+".json", func(f *os.File) error {
+		enc := json.NewEncoder(f)
+		enc.SetIndent("", " ")
+		return enc.Encode(want)
+	})
+}
+
+// tree merges the View and the Under, and lists the devices that it needs.
+func (b *builder) tree(ctx context.Context) (*node, error) {
+	root := newDir("")
+	err := b.v.Walk(func(f *view.File) error { return b.addFile(ctx, root, f) })
+	if err != nil {
+		return nil, err
+	}
+	for i := range b.under.Entries {
+		e := &b.under.Entries[i]
+		n := &node{mode: e.Mode, sec: epoch, target: e.Target, plain: true, dev: underDevice, off: e.Offset}
+		if e.Mode.IsRegular() {
+			n.size = e.Size
+		}
+		if n.off%BlockSize != 0 || n.size < 0 {
+			return nil, fmt.Errorf("base file %s: its data begins at %d, which is no multiple of %d", e.Path, n.off, BlockSize)
+		}
+		if err := root.put(e.Path, n, e.Over, false); err != nil {
+			return nil, fmt.Errorf("base file %s: %w", e.Path, err)
+		}
+	}
+	if err := b.number(root); err != nil {
+		return nil, err
+	}
+	return root, nil
+}
+
+func (b *builder) addFile(ctx context.Context, root *node, f *view.File) error {
+	e := f.Entry
+	at := e.Modified.Time()
+	n := &node{sec: at.Unix(), nsec: uint32(at.Nanosecond()), dev: f.Layer}
+	switch e.Kind {
+	case layers.Dir:
+		n.mode = fs.ModeDir | 0o755
+	case layers.Symlink:
+		n.mode, n.target = fs.ModeSymlink|0o777, e.Target
+	case layers.File:
+		// Wine shows a file without write permission as read-only.
+		n.mode, n.size = 0o644, e.Size
+		if e.Attributes&layers.AttrReadOnly != 0 {
+			n.mode = 0o444
+		}
+		if n.size > 0 {
+			lay, err := b.layout(ctx, f.Layer)
+			if err != nil {
+				return err
+			}
+			off, ok := lay.at[f.Item.Offset]
+			if !ok {
+				return fmt.Errorf("file %s: its content is not in the layer's list", f.Path)
+			}
+			n.off = off
+		}
+	default:
+		return fmt.Errorf("file %s: a %s cannot be on a disk", f.Path, e.Kind)
+	}
+	return root.put(f.Path, n, false, true)
+}
+
+// layout gives the layout of the chain's i-th layer.
+func (b *builder) layout(ctx context.Context, i int) (*layout, error) {
+	if lay := b.layouts[i]; lay != nil {
+		return lay, nil
+	}
+	l := b.v.Layers()[i]
+	toc, err := b.st.TOC(ctx, l.Desc)
+	if err != nil {
+		return nil, err
+	}
+	lay, err := layoutOf(toc)
+	if err != nil {
+		return nil, fmt.Errorf("layer %s: %w", l.DiffID, err)
+	}
+	b.layouts[i] = lay
+	return lay, nil
+}
+
+// number lists the data files that the tree has bytes in, the layers from the
+// bottom up and the Under last, and turns the nodes' layers into these numbers.
+func (b *builder) number(root *node) error {
+	used := map[int]bool{}
+	root.each(func(n *node) {
+		if n.size > 0 {
+			used[n.dev] = true
+		}
+	})
+	index := map[int]int{}
+	for i := range b.v.Layers() {
+		if used[i] {
+			index[i] = len(b.devices)
+			b.devices = append(b.devices, device{Layer: i, Size: b.layouts[i].size})
+		}
+	}
+	if used[underDevice] {
+		info, err := os.Stat(b.under.Data)
+		if err != nil {
+			return err
+		}
+		if info.Size()%BlockSize != 0 {
+			return fmt.Errorf("%s: its size of %d is no multiple of %d", filepath.Base(b.under.Data), info.Size(), BlockSize)
+		}
+		index[underDevice] = len(b.devices)
+		b.devices = append(b.devices, device{Layer: underDevice, Size: info.Size()})
+	}
+	if len(b.devices) > maxDevices {
+		return fmt.Errorf("%d layers with data are too many", len(b.devices))
+	}
+	var err error
+	root.each(func(n *node) {
+		if n.size > 0 {
+			n.dev = index[n.dev]
+			if n.off+roundUp(n.size) > b.devices[n.dev].Size {
+				err = fmt.Errorf("file %s ends beyond its data", n.name)
+			}
+		}
+	})
+	return err
+}
+
+// dataFile returns the path of a device's file, made if it is a layer's.
+func (b *builder) dataFile(ctx context.Context, dev device) (string, error) {
+	if dev.Layer == underDevice {
+		return b.under.Data, nil
+	}
+	if dev.Layer < 0 || dev.Layer >= len(b.v.Layers()) {
+		return "", fmt.Errorf("device of layer %d of %d", dev.Layer, len(b.v.Layers()))
+	}
+	lay, err := b.layout(ctx, dev.Layer)
+	if err != nil {
+		return "", err
+	}
+	return ensureData(ctx, b.st, b.v.Layers()[dev.Layer], lay)
+}

@@ -1,0 +1,94 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount verifies d and mounts it, read-only, on the directory dir. It needs root.
+// Kernels from 6.12 mount the files as they are; older ones, from 5.16, through
+// loop devices, which vanish with the mount.
+func (d *Disk) Mount(dir string) error {
+	if err := d.Verify(); err != nil {
+		return err
+	}
+	files := append([]string{d.Meta}, d.Data...)
+	err := mountErofs(dir, files)
+	if errors.Is(err, unix.ENOTBLK) {
+		err = withLoops(files, func(loops []string) error { return mountErofs(dir, loops) })
+	}
+	if err != nil {
+		return fmt.Errorf("mount disk %.12s: %w", d.ID, explain(err))
+	}
+	return nil
+}
+
+// Unmount undoes Mount.
+func Unmount(dir string) error {
+	if err := unix.Unmount(dir, unix.UMOUNT_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "unmount", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// mountErofs mounts files[0] with the others as its devices. It uses the mount
+// API of Linux 5.2: the options of mount(2) have to fit in a page, a hundred paths do not.
+func mountErofs(dir string, files []string) error {
+	ctx, err := unix.Fsopen("erofs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("fsopen erofs", err)
+	}
+	defer unix.Close(ctx)
+	if err := unix.FsconfigSetString(ctx, "source", files[0]); err != nil {
+		return os.NewSyscallError("fsconfig source", err)
+	}
+	if err := unix.FsconfigSetFlag(ctx, "ro"); err != nil {
+		return os.NewSyscallError("fsconfig ro", err)
+	}
+	for _, file := range files[1:] {
+		if err := unix.FsconfigSetString(ctx, "device", file); err != nil {
+			return os.NewSyscallError("fsconfig device", err)
+		}
+	}
+	if err := unix.FsconfigCreate(ctx); err != nil {
+		return fmt.Errorf("%w%s", os.NewSyscallError("fsconfig create", err), kernelSays(ctx))
+	}
+	mnt, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID)
+	if err != nil {
+		return os.NewSyscallError("fsmount", err)
+	}
+	defer unix.Close(mnt)
+	return os.NewSyscallError("move_mount", unix.MoveMount(mnt, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH))
+}
+
+// kernelSays reads what the kernel logged about a mount that it refused.
+func kernelSays(ctx int) string {
+	var said []string
+	buf := make([]byte, 1024)
+	for len(said) < 8 {
+		n, err := unix.Read(ctx, buf)
+		if err != nil || n == 0 {
+			break
+		}
+		said = append(said, strings.TrimSpace(string(buf[:n])))
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(said, "; ") + ")"
+}
+
+// explain adds what a person can do about an error of mounting.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: mounting needs root", err)
+	case errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%w: this kernel has no erofs file system; load it with `modprobe erofs`, or use a kernel from 5.16 on that has it", err)
+	}
+	return err
+}

@@ -1,0 +1,112 @@
+package microvm
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mullion/mullion/layers/store"
+	"github.com/mullion/mullion/runtime/microvm/guest"
+)
+
+// initramfsVersion changes with the layout of the initramfs.
+const initramfsVersion = "initramfs v1"
+
+// buildInitramfs returns the path of the first root of a VM: exe as /init and the
+// kernel's modules. It is cached by content.
+func buildInitramfs(st *store.Store, exe string, modules []module) (string, error) {
+	content, err := os.ReadFile(exe)
+	if err != nil {
+		return "", err
+	}
+	if err := checkStatic(content); err != nil {
+		return "", fmt.Errorf("%s cannot be the first process of a VM: %w", exe, err)
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%d\n", initramfsVersion, len(content))
+	sum.Write(content)
+	for _, m := range modules {
+		fmt.Fprintf(sum, "%s %d\n", m.name, len(m.content))
+		sum.Write(m.content)
+	}
+	file := st.Derived("initramfs", hex.EncodeToString(sum.Sum(nil))+".cpio")
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	return file, writeFile(file, func(w *bufio.Writer) error { return writeInitramfs(w, content, modules) })
+}
+
+func writeInitramfs(w *bufio.Writer, exe []byte, modules []module) error {
+	c := &cpioWriter{w: w}
+	if err := c.file(strings.TrimPrefix(guest.InitName, "/"), exe); err != nil {
+		return err
+	}
+	if err := c.dir(strings.TrimPrefix(filepath.Dir(guest.ModulesFile), "/")); err != nil {
+		return err
+	}
+	var list strings.Builder
+	for i, m := range modules {
+		name := fmt.Sprintf("%s/%02d-%s.ko", filepath.Dir(guest.ModulesFile), i, m.name)
+		if err := c.file(name[1:], m.content); err != nil {
+			return err
+		}
+		list.WriteString(name + "\n")
+	}
+	if err := c.file(guest.ModulesFile[1:], []byte(list.String())); err != nil {
+		return err
+	}
+	return c.close()
+}
+
+// checkStatic refuses a binary that would need a dynamic loader: there is none in
+// the initramfs.
+func checkStatic(exe []byte) error {
+	f, err := elf.NewFile(bytes.NewReader(exe))
+	if err != nil {
+		return err
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return errors.New("it is dynamically linked; build it with CGO_ENABLED=0")
+		}
+	}
+	if f.Machine != elf.EM_X86_64 {
+		return fmt.Errorf("it is for %s, the VM is x86-64", f.Machine)
+	}
+	return nil
+}
+
+// writeFile writes a file so that it appears whole and on disk, or not at all.
+func writeFile(file string, write func(*bufio.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), "tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
