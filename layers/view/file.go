@@ -57,4 +57,9 @@ func splitLast(path string) (dir, name string) {
 }
 
 // tarName is the name that path has in a layer.
-func tarName(path string) string { return join("Files", path) }
+func tarName(path string) string {
+	if path == "" {
+		return "Files"
+	}
+	return "Files/" + path
+}

@@ -113,7 +113,8 @@ func (s *Scratch) Append(path string, r io.Reader) error {
 }
 
 // SetAttributes sets the attributes that a program can set (read-only, hidden, system, archive, normal, temporary,
-// offline, not indexed) and clears the others of them. It does not follow a link at the end.
+// offline, not indexed) and clears the others of them. A file without any is normal, as on Windows. It does not follow a
+// link at the end.
 func (s *Scratch) SetAttributes(path string, attributes uint32) error {
 	p, at, err := s.find(path, false)
 	if err == nil && at == "" {
@@ -123,6 +124,9 @@ func (s *Scratch) SetAttributes(path string, attributes uint32) error {
 		return pathError("set attributes", path, err)
 	}
 	now := p.entry().Attributes&^settable | attributes&settable
+	if now == 0 {
+		now = layers.AttrNormal
+	}
 	if now == p.entry().Attributes {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxDepth    = 512  // names in a path; deeper entries are left out
+	maxDepth    = 511  // names in a path, which with Files makes the 512 that a layer may have; deeper entries are left out
 	maxFindings = 1000 // kept of one View
 )
 
