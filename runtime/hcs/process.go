@@ -77,9 +77,11 @@ func (c *started) Wait(ctx context.Context) (uint32, error) {
 
 // Kill implements runtime.Process.
 func (c *started) Kill() error {
+	// Before the call: Wait may return before it does.
+	c.killed.Store(true)
 	err := c.program.Kill()
-	if err == nil {
-		c.killed.Store(true)
+	if err != nil {
+		c.killed.Store(false)
 	}
 	return unlessGone("kill the program", err)
 }
