@@ -6,9 +6,9 @@ const (
 	CDir = "/c"
 	// PrefixDir is Wine's prefix: the registry files and dosdevices, writable.
 	PrefixDir = "/wine"
-	// ExePath is an empty file of the runtime tree; process isolation binds
-	// Mullion's own binary over it.
-	ExePath = "/mullion/guest"
+	// ExePath is an empty file of the runtime tree that Mullion's own binary is bound
+	// over.
+	ExePath = "/mullion/" + Name
 	// WineDir holds Wine's loader and server.
 	WineDir = "/usr/lib/wine"
 )

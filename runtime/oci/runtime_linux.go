@@ -2,11 +2,15 @@ package oci
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
+	"github.com/mullion/mullion/layers/disk"
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/runtime"
+	"github.com/mullion/mullion/runtime/wine"
 )
 
 // Runtime starts programs in namespaces.
@@ -21,20 +25,66 @@ func New(st *store.Store) *Runtime { return &Runtime{st: st} }
 func (r *Runtime) Name() string { return "oci" }
 
 // Isolation returns process.
-func (r *Runtime) Isolation() runtime.Isolation { return runtime.Process }
-
-// Probe implements [runtime.Runtime].
-func (r *Runtime) Probe(ctx context.Context) error { return errors.New("not written yet") }
-
-// Requirements implements [runtime.Runtime].
-func (r *Runtime) Requirements(ctx context.Context) []runtime.Requirement { return nil }
+func (r *Runtime) Isolation() runtime.Isolation { return runtime.ProcessIsolation }
 
 // Prepare makes the Wine base; see [runtime.Preparer].
 func (r *Runtime) Prepare(ctx context.Context, progress io.Writer) error {
-	return errors.New("not written yet")
+	_, err := wine.Open(ctx, r.st, func(line string) { fmt.Fprintln(progress, line) })
+	return err
 }
+
+// bundleDir is the folder of Spec.Dir that is the OCI bundle: config.json and the
+// directories that are mounted on.
+const bundleDir = "oci"
 
 // Start implements [runtime.Runtime].
 func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Process, error) {
-	return nil, errors.New("not written yet")
+	tool, err := findTool()
+	if err != nil {
+		return nil, err
+	}
+	base, err := wine.Open(ctx, r.st, nil)
+	if err != nil {
+		return nil, err
+	}
+	config, err := base.Prepare(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	d, err := disk.Build(ctx, r.st, spec.View, base.Under)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeBundle(spec); err != nil {
+		return nil, fmt.Errorf("write the OCI bundle: %w", err)
+	}
+	tool.sweep(spec.ID)
+	p := &process{tool: tool, id: spec.ID, bundle: filepath.Join(spec.Dir, bundleDir), stderr: spec.Stderr, done: make(chan struct{})}
+	err = onPrivateThread(func() error {
+		if err := mountAll(spec.Dir, base.Runtime, d, tool.wantsOneCgroupVersion()); err != nil {
+			return err
+		}
+		return p.start(spec, config)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.awaitStart(ctx); err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Remove takes away what a killed process left of the container on the host; see
+// [runtime.Remover].
+func (r *Runtime) Remove(_ context.Context, dir string) error {
+	tool, err := findTool()
+	if err != nil {
+		return nil // without it nothing was started
+	}
+	if id, err := os.ReadFile(filepath.Join(dir, bundleDir, idFile)); err == nil {
+		tool.sweep(string(id))
+	}
+	return nil
 }
