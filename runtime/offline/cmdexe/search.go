@@ -1,0 +1,81 @@
+package cmdexe
+
+import (
+	"strings"
+
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/runtime/offline/proc"
+)
+
+// SplitProgram takes the program off the front of a command line as
+// CreateProcess does: a quoted path, or all up to the first space.
+func SplitProgram(line string) (name, rest string) {
+	line = strings.TrimLeft(line, " \t")
+	if after, ok := strings.CutPrefix(line, `"`); ok {
+		name, rest, _ = strings.Cut(after, `"`)
+		return name, rest
+	}
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		return line[:i], line[i:]
+	}
+	return line, ""
+}
+
+// maxPath is how many directories of PATH are searched.
+const maxPath = 1000
+
+// Search finds the file that a program's name stands for, in the working
+// directory and then in those of PATH, with the endings of PATHEXT. It returns ""
+// if the image has none.
+func Search(p *proc.Process, name string) string {
+	exts := []string{""}
+	if !strings.Contains(name[strings.LastIndexAny(name, `\/`)+1:], ".") {
+		exts = extensions(p)
+	}
+	if strings.ContainsAny(name, `\/:`) {
+		return firstFile(p, p.Cwd, name, exts)
+	}
+	dirs := []string{p.Cwd}
+	if path, ok := p.Env.Get("PATH"); ok {
+		list := strings.Split(path, ";")
+		dirs = append(dirs, list[:min(len(list), maxPath)]...)
+	}
+	for _, dir := range dirs {
+		dir = strings.Trim(strings.TrimSpace(dir), `"`)
+		if dir == "" {
+			continue
+		}
+		if found := firstFile(p, dir, name, exts); found != "" {
+			return found
+		}
+	}
+	return ""
+}
+
+// extensions are the endings a program may have.
+func extensions(p *proc.Process) []string {
+	list, ok := p.Env.Get("PATHEXT")
+	if !ok || list == "" {
+		list = ".COM;.EXE;.BAT;.CMD"
+	}
+	exts := strings.Split(strings.ToLower(list), ";")
+	return exts[:min(len(exts), 32)]
+}
+
+// firstFile returns the first of the spellings that is a file.
+func firstFile(p *proc.Process, dir, name string, exts []string) string {
+	base, err := nt.Rel(p.Cwd, dir)
+	if err != nil {
+		return "" // a directory that cannot be in the image
+	}
+	for _, ext := range exts {
+		path, err := nt.Rel(nt.Win(base), name+ext)
+		if err != nil {
+			return ""
+		}
+		if f, err := p.Files.Resolve(path); err == nil && !f.IsDir() {
+			return f.Path
+		}
+	}
+	return ""
+}

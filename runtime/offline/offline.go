@@ -1,0 +1,126 @@
+// Package offline is a Windows command shell without Windows: it carries out the
+// command lines of RUN on the files and the registry of a Scratch.
+//
+// What it does, it does as Windows would. What it does not know is an
+// [*UnsupportedError]; it never skips a command and never guesses.
+package offline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/view"
+	"github.com/mullion/mullion/runtime/offline/cmdexe"
+	"github.com/mullion/mullion/runtime/offline/proc"
+	"github.com/mullion/mullion/runtime/offline/tools"
+)
+
+// Options says what a command line runs over.
+type Options struct {
+	Scratch *view.Scratch // what it changes
+	Cwd     string        // the working directory, a Windows path that exists; "" means `C:\`
+	Env     *nt.Env       // the environment, see [Environment]; it is not changed
+	Stdout  io.Writer     // nil discards
+	Stderr  io.Writer     // nil discards
+	Pos     string        // where the command line stands, "Containerfile:12", for errors
+	Version string        // of the image's Windows, "10.0.20348.2700"; "" if unknown
+}
+
+// UnsupportedError reports a command that cannot be carried out without Windows.
+type UnsupportedError struct {
+	Pos     string // "Containerfile:12"
+	Command string // the command as written
+	Why     string // what about it is not known
+}
+
+// Error is one line: where, what, why, and the ways out.
+func (e *UnsupportedError) Error() string {
+	at := ""
+	if e.Pos != "" {
+		at = e.Pos + ": "
+	}
+	return fmt.Sprintf("%sRUN %s: %s (known without Windows: %s; or COPY in what the command would make, or build this stage on Windows and name it in FROM)",
+		at, e.Command, e.Why, strings.Join(Commands(), " "))
+}
+
+// Commands lists what the shell knows, in a fixed order.
+func Commands() []string { return append(cmdexe.Builtins(), tools.Names()...) }
+
+// Run carries out one command line, as CreateProcess takes it, and returns the
+// exit code of its program. An exit code other than 0 is no error. After an
+// error the Scratch may hold part of the changes.
+func Run(ctx context.Context, o Options, commandLine string) (exit uint32, err error) {
+	p := &proc.Process{
+		Files: o.Scratch, Cwd: o.Cwd, Env: nt.NewEnv(o.Env.List()...),
+		Stdin: strings.NewReader(""), Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version,
+	}
+	if p.Cwd == "" {
+		p.Cwd = `C:\`
+	}
+	if p.Stdout == nil {
+		p.Stdout = io.Discard
+	}
+	if p.Stderr == nil {
+		p.Stderr = io.Discard
+	}
+	exit, err = start(ctx, p, commandLine)
+	var unsupported *proc.Unsupported
+	if errors.As(err, &unsupported) {
+		return 0, &UnsupportedError{Pos: o.Pos, Command: unsupported.Command, Why: unsupported.Why}
+	}
+	if err != nil && o.Pos != "" {
+		err = fmt.Errorf("%s: %w", o.Pos, err)
+	}
+	return exit, err
+}
+
+// start runs the program that a command line names.
+func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	name, rest := cmdexe.SplitProgram(line)
+	base := strings.TrimSuffix(strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/"))), ".exe")
+	if base == "" {
+		return 0, &proc.Unsupported{Command: line, Why: "the command line is empty"}
+	}
+	if err := ours(p, name, base); err != nil {
+		return 0, err
+	}
+	if base == "cmd" {
+		return cmdexe.Main(ctx, p, rest, start)
+	}
+	if tool, ok := tools.Find(base); ok {
+		args := nt.SplitCommandLine(line)
+		return tool(ctx, p, args[1:])
+	}
+	return 0, &proc.Unsupported{Command: name, Why: why(base)}
+}
+
+// why explains what is missing for a program, for the well-known ones in
+// particular.
+func why(base string) string {
+	switch base {
+	case "powershell", "pwsh":
+		return "PowerShell cannot be run without Windows yet"
+	case "msiexec", "dism", "choco", "winget":
+		return "installers cannot be run without Windows"
+	}
+	return "this program cannot be run without Windows"
+}
+
+// ours makes sure that name means the system's own program: a file of the image
+// by the same name that comes first in the search, or that is elsewhere than in
+// System32, is a program that cannot be run.
+func ours(p *proc.Process, name, base string) error {
+	found := cmdexe.Search(p, name)
+	if found == "" || nt.EqualFold(found, "windows/system32/"+base+".exe") {
+		return nil
+	}
+	return &proc.Unsupported{Command: name, Why: fmt.Sprintf("%s is a program of the image and cannot be run without Windows", nt.Win(found))}
+}

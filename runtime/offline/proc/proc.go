@@ -1,0 +1,103 @@
+// Package proc is what a command of the offline shell sees: a process without a
+// machine, over the files and the registry of a Scratch.
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/view"
+)
+
+// Process is the surroundings of one command: what it may read and change, and
+// where its output goes. Env and Cwd belong to it alone; Files is shared with the
+// processes around it.
+type Process struct {
+	Files          *view.Scratch
+	Cwd            string // an absolute Windows path
+	Env            *nt.Env
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Version        string // of Windows, "10.0.20348.2700"; "" if the image has none
+}
+
+// Program is a command that is a process of its own. args are those after its
+// name. An error means that the command could not be simulated; failing as the
+// real one would is an exit code.
+type Program func(ctx context.Context, p *Process, args []string) (exit uint32, err error)
+
+// Unsupported says that a command, or a way of calling it, is not known to the
+// offline shell. Nothing was changed on its behalf.
+type Unsupported struct {
+	Command string // as written
+	Why     string // what about it
+}
+
+func (e *Unsupported) Error() string { return fmt.Sprintf("%s: %s", e.Command, e.Why) }
+
+// Child is a process started by p: it has copies of p's environment and working
+// directory and shares the rest.
+func (p *Process) Child() *Process {
+	c := *p
+	c.Env = nt.NewEnv(p.Env.List()...)
+	return &c
+}
+
+// Path turns a path that a command was given into one of Files.
+func (p *Process) Path(path string) (string, error) {
+	return nt.Rel(p.Cwd, strings.Trim(path, `"`))
+}
+
+// Println writes a line to the process's output with Windows' line end.
+func (p *Process) Println(format string, args ...any) {
+	fmt.Fprintf(p.Stdout, format+"\r\n", args...)
+}
+
+// Complain writes a line to the process's error output.
+func (p *Process) Complain(format string, args ...any) {
+	fmt.Fprintf(p.Stderr, format+"\r\n", args...)
+}
+
+// Confirm reads one line of the answer to a question, as programs do that are
+// not run by a person: only a line that starts with y means yes, and the end of
+// input means no.
+func (p *Process) Confirm() bool {
+	var line []byte
+	b := make([]byte, 1)
+	for p.Stdin != nil && len(line) < 4096 {
+		n, err := p.Stdin.Read(b)
+		if n > 0 && b[0] == '\n' {
+			break
+		}
+		line = append(line, b[:n]...)
+		if err != nil {
+			break
+		}
+	}
+	answer := strings.ToLower(strings.TrimSpace(string(line)))
+	return answer == "y" || answer == "yes"
+}
+
+// Message is the text that Windows has for an error of the file system.
+func Message(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "The system cannot find the file specified."
+	case errors.Is(err, fs.ErrExist):
+		return "Cannot create a file when that file already exists."
+	case errors.Is(err, view.ErrNotEmpty):
+		return "The directory is not empty."
+	}
+	return err.Error()
+}
+
+// IsNull reports whether path is the null device.
+func IsNull(path string) bool {
+	path = strings.TrimPrefix(path, `\\.\`)
+	return strings.EqualFold(strings.TrimSuffix(path, ":"), "nul")
+}
