@@ -32,7 +32,10 @@ func WriteLayer(ctx context.Context, st *store.Store, c pack.Compression, fill f
 	}
 	fillErr := fill(w)
 	res, toc, err := w.Close()
-	if err = errors.Join(fillErr, err); err != nil {
+	if fillErr != nil {
+		return view.Layer{}, fillErr // Close only complains about what is missing because of it
+	}
+	if err != nil {
 		return view.Layer{}, err
 	}
 	desc, err := in.Commit(ocispec.Descriptor{MediaType: res.MediaType, Digest: res.Digest, Size: res.Size})
