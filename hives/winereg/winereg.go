@@ -1,13 +1,28 @@
-// Package winereg reads and writes the text form in which Wine keeps its registry.
+// Package winereg reads and writes the text form in which Wine keeps its registry:
+// system.reg, user.reg and userdef.reg of a prefix, version 2.
+//
+// A file holds every key that has values, a class or a link, or that has no subkeys;
+// parents of such keys are implied. It holds no security descriptors. The facts are
+// from Wine's public sources (server/registry.c and server/unicode.c) and from files
+// that Wine 8 wrote.
 package winereg
 
 import (
-	"errors"
-	"io"
-
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
 )
+
+// What a file may hold; more is refused. Wine itself writes lines of 76 columns,
+// except for strings.
+const (
+	maxLine  = 32 << 20 // bytes of a line
+	maxData  = 64 << 20 // bytes of one value
+	maxKeys  = 8 << 20
+	maxDepth = 512
+)
+
+// header is the first line of every file of this version.
+const header = "WINE REGISTRY Version 2"
 
 // File is one of Wine's registry files.
 type File struct {
@@ -18,15 +33,9 @@ type File struct {
 
 // Key is one section of a file.
 type Key struct {
-	Path     string // below Relative, names separated by backslashes
+	Path     string // below Relative, names separated by backslashes; WTF-8
 	Modified nt.Filetime
 	Class    string
 	Link     bool
 	Values   []hives.Value
 }
-
-// Read reads a file in version 2 of the format.
-func Read(r io.Reader) (*File, error) { return nil, errors.New("not yet") }
-
-// Write writes f, its keys sorted as Wine sorts them.
-func Write(w io.Writer, f *File) error { return errors.New("not yet") }
