@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/klauspost/pgzip"
@@ -56,6 +57,7 @@ func (c Compression) compressor(w io.Writer) (io.WriteCloser, error) {
 		if err != nil {
 			return nil, err
 		}
+		z.ModTime = time.Unix(0, 0) // which gzip reads as "none"; the zero Time is not
 		return z, z.SetConcurrency(gzipBlock, max(2, runtime.GOMAXPROCS(0)))
 	case Zstd:
 		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderConcurrency(zstdCores))

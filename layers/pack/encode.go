@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 
 	"github.com/mullion/mullion/layers"
 	"github.com/opencontainers/go-digest"
@@ -79,8 +80,9 @@ func (e *encoder) bytes(p []byte)  { e.uint(uint64(len(p))); e.raw(p) }
 func (e *encoder) string(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
 
 func (e *encoder) digest(d digest.Digest) {
-	sum, err := hex.DecodeString(d.Encoded())
-	if d.Algorithm() != digest.SHA256 || err != nil || len(sum) != 32 {
+	text, ok := strings.CutPrefix(string(d), "sha256:")
+	sum, err := hex.DecodeString(text)
+	if !ok || err != nil || len(sum) != 32 {
 		if e.err == nil {
 			e.err = fmt.Errorf("digest %q is no SHA-256", d)
 		}
