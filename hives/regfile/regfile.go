@@ -1,12 +1,17 @@
 // Package regfile reads and writes .reg files, the text form of the registry that
 // regedit and reg.exe exchange.
+//
+// What the form cannot hold is lost: classes, security descriptors, times, links and
+// the tombstones of delta hives. The facts are from Microsoft's support article on
+// .reg files and from Wine's conformance tests, which are run on Windows.
 package regfile
 
-import (
-	"errors"
-	"io"
+import "github.com/mullion/mullion/hives"
 
-	"github.com/mullion/mullion/hives"
+// What a file may hold; more is refused.
+const (
+	maxFile = 1 << 30  // bytes
+	maxData = 64 << 20 // bytes of one value
 )
 
 // Section is one key of a .reg file and what to do with it.
@@ -21,9 +26,3 @@ type Entry struct {
 	hives.Value
 	Delete bool // delete the value; only its name is set
 }
-
-// Parse reads a .reg file of version 5 or 4.
-func Parse(r io.Reader) ([]Section, error) { return nil, errors.New("not yet") }
-
-// Write exports k and all below it in version 5 under the full name path.
-func Write(w io.Writer, path string, k hives.Key) error { return errors.New("not yet") }
