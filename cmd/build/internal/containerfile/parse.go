@@ -1,0 +1,221 @@
+package containerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
+)
+
+func parse(name string, text []byte) (*File, error) {
+	// The parser keeps a carriage return inside a heredoc; the lines of a file are what counts here.
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	ast, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, located(name, err)
+	}
+	f := &File{Name: name, escape: ast.EscapeToken}
+	if err := f.check(ast.AST); err != nil {
+		return nil, err
+	}
+	stages, args, err := instructions.Parse(ast.AST, nil)
+	if err != nil {
+		return nil, located(name, err)
+	}
+	for i := range args {
+		f.Args = append(f.Args, f.args(&args[i])...)
+	}
+	for i := range stages {
+		stage, err := f.stage(&stages[i])
+		if err != nil {
+			return nil, err
+		}
+		f.Stages = append(f.Stages, stage)
+	}
+	if len(f.Stages) == 0 {
+		return nil, fmt.Errorf("%s: no FROM instruction", name)
+	}
+	return f, nil
+}
+
+// located puts the position of a parser's error in front of its text.
+func located(name string, err error) error {
+	pos := Pos{File: name}
+	var le *parser.LocationError
+	if errors.As(err, &le) {
+		if len(le.Locations) > 0 && len(le.Locations[0]) > 0 {
+			pos.Line = le.Locations[0][0].Start.Line
+		}
+		err = le.Unwrap()
+	}
+	return fmt.Errorf("%s: %s", pos, strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// check refuses unknown instructions, and any but ARG before the first FROM.
+func (f *File) check(ast *parser.Node) error {
+	from := false
+	for _, n := range ast.Children {
+		pos := Pos{f.Name, n.StartLine}
+		word := strings.ToLower(n.Value)
+		if _, ok := command.Commands[word]; !ok {
+			return unknown(pos, n.Value)
+		}
+		from = from || word == command.From
+		if !from && word != command.Arg {
+			return pos.Errorf("%s before the first FROM; only ARG may stand there", strings.ToUpper(word))
+		}
+	}
+	return nil
+}
+
+func unknown(pos Pos, word string) error {
+	var names []string
+	for name := range command.Commands {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if match, ok := suggest.Search(word, names, false); ok {
+		return pos.Errorf("unknown instruction %q (did you mean %s?)", word, strings.ToUpper(match))
+	}
+	return pos.Errorf("unknown instruction %q", word)
+}
+
+func (f *File) pos(ranges []parser.Range) Pos {
+	if len(ranges) == 0 {
+		return Pos{File: f.Name}
+	}
+	return Pos{f.Name, ranges[0].Start.Line}
+}
+
+func (f *File) stage(s *instructions.Stage) (Stage, error) {
+	stage := Stage{Pos: f.pos(s.Location), Name: s.Name, Base: s.BaseName, Platform: s.Platform}
+	for _, c := range s.Commands {
+		body, err := f.body(c)
+		pos := f.pos(c.Location())
+		if err != nil {
+			return stage, pos.Errorf("%w", err)
+		}
+		stage.Instructions = append(stage.Instructions, Instruction{pos, strings.ToUpper(c.Name()), body})
+	}
+	return stage, nil
+}
+
+// body turns one of BuildKit's commands into one of ours.
+func (f *File) body(c instructions.Command) (any, error) {
+	switch c := c.(type) {
+	case *instructions.EnvCommand:
+		return &Env{pairs(c.Env)}, nil
+	case *instructions.LabelCommand:
+		return &Label{pairs(c.Labels)}, nil
+	case *instructions.ArgCommand:
+		return &Args{f.args(c)}, nil
+	case *instructions.WorkdirCommand:
+		return &Workdir{c.Path}, nil
+	case *instructions.UserCommand:
+		return &User{c.User}, nil
+	case *instructions.ExposeCommand:
+		return &Expose{c.Ports}, nil
+	case *instructions.VolumeCommand:
+		return &Volume{c.Volumes}, nil
+	case *instructions.ShellCommand:
+		return &Shell{c.Shell}, nil
+	case *instructions.RunCommand:
+		flags := append(slices.Clone(c.FlagsUsed), mounts(c)...)
+		return &Run{f.command(c, c.ShellDependantCmdLine), unique(flags), len(c.Files) > 0}, nil
+	case *instructions.CmdCommand:
+		return &Cmd{f.command(c, c.ShellDependantCmdLine)}, nil
+	case *instructions.EntrypointCommand:
+		return &Entrypoint{f.command(c, c.ShellDependantCmdLine)}, nil
+	case *instructions.CopyCommand:
+		return copyBody(c), nil
+	case *instructions.AddCommand:
+		return addBody(c), nil
+	case *instructions.HealthCheckCommand:
+		h := c.Health
+		return &Healthcheck{h.Test, int64(h.Interval), int64(h.Timeout), int64(h.StartPeriod), int64(h.StartInterval), h.Retries}, nil
+	case *instructions.StopSignalCommand:
+		return &StopSignal{c.Signal}, nil
+	case *instructions.MaintainerCommand:
+		return &Maintainer{c.Maintainer}, nil
+	case *instructions.OnbuildCommand:
+		return &OnBuild{c.Expression}, nil
+	}
+	return nil, fmt.Errorf("%s is not supported", strings.ToUpper(c.Name()))
+}
+
+func mounts(c *instructions.RunCommand) []string {
+	if len(instructions.GetMounts(c)) > 0 {
+		return []string{"mount"}
+	}
+	return nil
+}
+
+func unique(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func pairs(list instructions.KeyValuePairs) []Pair {
+	out := make([]Pair, len(list))
+	for i, kv := range list {
+		out[i] = Pair{kv.Key, kv.Value}
+	}
+	return out
+}
+
+func (f *File) args(c *instructions.ArgCommand) []Arg {
+	out := make([]Arg, len(c.Args))
+	for i, a := range c.Args {
+		out[i] = Arg{f.pos(c.Location()), a.Key, a.Value}
+	}
+	return out
+}
+
+// command keeps the shell form's text, which BuildKit gives as the only word.
+func (f *File) command(c instructions.Command, line instructions.ShellDependantCmdLine) Command {
+	if !line.PrependShell {
+		return Command{Exec: append([]string{}, line.CmdLine...)}
+	}
+	text := strings.Join(line.CmdLine, " ")
+	if t := strings.TrimSpace(text); strings.HasPrefix(t, "[") && strings.Contains(t, `:\`) {
+		f.Warnings = append(f.Warnings, Warning{f.pos(c.Location()),
+			strings.ToUpper(c.Name()) + ` looks like the exec form but is not JSON, so it goes to the shell; in JSON every \ is written \\`})
+	}
+	return Command{Text: text}
+}
+
+func copyBody(c *instructions.CopyCommand) *Copy {
+	b := &Copy{Sources: c.SourcePaths, Dest: c.DestPath, Contents: contents(c.SourceContents), From: c.From, Chown: c.Chown, Chmod: c.Chmod}
+	if c.Parents {
+		b.Flags = append(b.Flags, "parents")
+	}
+	if len(c.ExcludePatterns) > 0 {
+		b.Flags = append(b.Flags, "exclude")
+	}
+	return b
+}
+
+func addBody(c *instructions.AddCommand) *Copy {
+	b := &Copy{Add: true, Sources: c.SourcePaths, Dest: c.DestPath, Contents: contents(c.SourceContents), Chown: c.Chown, Chmod: c.Chmod}
+	for name, given := range map[string]bool{"checksum": c.Checksum != "", "unpack": c.Unpack != nil, "keep-git-dir": c.KeepGitDir != nil, "exclude": len(c.ExcludePatterns) > 0} {
+		if given {
+			b.Flags = append(b.Flags, name)
+		}
+	}
+	slices.Sort(b.Flags)
+	return b
+}
+
+func contents(list []instructions.SourceContent) []Content {
+	var out []Content
+	for _, c := range list {
+		out = append(out, Content{c.Path, c.Data, c.Expand})
+	}
+	return out
+}

@@ -1,0 +1,198 @@
+// Package plan turns the stages of a Containerfile into steps: what is copied
+// from where to where, which command lines run in which surroundings, and the
+// configuration that the image ends up with. A plan is data. Nothing is read but
+// the Containerfile and the configurations of base images, and nothing is run.
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mullion/mullion/cmd/build/internal/containerfile"
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/image"
+)
+
+// Options is what a build is told beside its Containerfile.
+type Options struct {
+	Platform image.Platform // the one to build for
+	Build    string         // the platform of this machine, "linux/amd64", for BUILDPLATFORM
+	Target   string         // the stage to build; "" for the last
+	Args     []containerfile.Pair
+	Labels   []containerfile.Pair // on top of those of the file
+	// Base gives the configuration of a base image. It is asked once for each
+	// name and platform.
+	Base func(ctx context.Context, ref string, p image.Platform) (*image.Config, error)
+}
+
+// Plan is all that a build does, in order: a stage comes after those it needs.
+type Plan struct {
+	Stages   []*Stage
+	Warnings []containerfile.Warning `json:",omitempty"`
+}
+
+// Stage is one FROM and its steps.
+type Stage struct {
+	Pos    containerfile.Pos
+	Index  int    // in the Containerfile
+	Name   string `json:",omitempty"`
+	Base   Base
+	Steps  []Step
+	Config image.Config // of the stage's image, but for layers and history
+}
+
+// Base is what a stage stands on: the generated layer if Scratch, another stage if
+// Stage is not nil, else an image.
+type Base struct {
+	Scratch  bool           `json:",omitempty"`
+	Stage    *int           `json:",omitempty"` // its Index
+	Image    string         `json:",omitempty"`
+	Platform image.Platform // asked for
+}
+
+// Step is one instruction. Exactly one of Workdir, Copy and Run is set for a step
+// that may make a layer; none for one that only changes the configuration.
+type Step struct {
+	Pos     containerfile.Pos
+	Text    string   // the instruction as the image's history records it
+	Workdir *Workdir `json:",omitempty"`
+	Copy    *Copy    `json:",omitempty"`
+	Run     *Run     `json:",omitempty"`
+}
+
+// Workdir makes a directory unless it is there.
+type Workdir struct {
+	Path string // slash-separated, relative to C:\
+	User string
+}
+
+// Copy copies files into the image.
+type Copy struct {
+	Add       bool                    `json:",omitempty"`
+	Sources   []string                // slash-separated patterns, relative to the context or to C:\ of From
+	Contents  []containerfile.Content `json:",omitempty"`
+	FromStage *int                    `json:",omitempty"` // Index of a stage
+	FromImage string                  `json:",omitempty"`
+	Dest      string                  // slash-separated, relative to C:\
+	Dir       bool                    // Dest is a directory even if it is not there
+	Owner     string                  `json:",omitempty"` // the SID in its text form
+}
+
+// Run is one command line.
+type Run struct {
+	CommandLine string
+	Env         []string // of the build's ARGs and the image
+	Cwd         string   // a Windows path
+	User        string
+}
+
+// New plans the build of a file.
+func New(ctx context.Context, f *containerfile.File, o Options) (*Plan, error) {
+	b := &builder{ctx: ctx, file: f, opts: o, plan: &Plan{}, done: map[int]*Stage{}, used: map[string]bool{}, global: map[string]string{}}
+	b.plan.Warnings = append(b.plan.Warnings, f.Warnings...)
+	if err := b.globals(); err != nil {
+		return nil, err
+	}
+	target, err := b.target()
+	if err != nil {
+		return nil, err
+	}
+	last, err := b.need(target)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range o.Labels {
+		setLabel(&last.Config, l.Name, l.Value)
+	}
+	b.unused()
+	return b.plan, nil
+}
+
+// Target is the stage whose image the build gives.
+func (p *Plan) Target() *Stage { return p.Stages[len(p.Stages)-1] }
+
+// builder holds a plan in the making.
+type builder struct {
+	ctx    context.Context
+	file   *containerfile.File
+	opts   Options
+	plan   *Plan
+	done   map[int]*Stage
+	doing  []int
+	global map[string]string // ARGs before the first FROM
+	used   map[string]bool   // build arguments, folded
+}
+
+// target finds the stage to build.
+func (b *builder) target() (int, error) {
+	if b.opts.Target == "" {
+		return len(b.file.Stages) - 1, nil
+	}
+	if i, ok := b.stageNamed(b.opts.Target, len(b.file.Stages)); ok {
+		return i, nil
+	}
+	return 0, fmt.Errorf("%s: no stage is called %q", b.file.Name, b.opts.Target)
+}
+
+// stageNamed finds a stage by name or number among the first n.
+func (b *builder) stageNamed(name string, n int) (int, bool) {
+	for i := n - 1; i >= 0; i-- {
+		if s := b.file.Stages[i].Name; s != "" && strings.EqualFold(s, name) {
+			return i, true
+		}
+	}
+	i, err := strconv.Atoi(name)
+	return i, err == nil && i >= 0 && i < n
+}
+
+// need plans a stage and those it needs, once.
+func (b *builder) need(index int) (*Stage, error) {
+	if s, ok := b.done[index]; ok {
+		return s, nil
+	}
+	// Stages only refer to earlier ones, so this ends.
+	sb := &stageBuilder{builder: b, src: &b.file.Stages[index], stage: &Stage{Pos: b.file.Stages[index].Pos, Index: index, Name: b.file.Stages[index].Name, Steps: []Step{}}}
+	if err := sb.from(); err != nil {
+		return nil, err
+	}
+	for _, in := range sb.src.Instructions {
+		if err := sb.instruction(in); err != nil {
+			return nil, at(in.Pos, in.Name, err)
+		}
+	}
+	b.done[index] = sb.stage
+	b.plan.Stages = append(b.plan.Stages, sb.stage)
+	return sb.stage, nil
+}
+
+func (b *builder) warn(pos containerfile.Pos, format string, args ...any) {
+	b.plan.Warnings = append(b.plan.Warnings, containerfile.Warning{Pos: pos, Text: fmt.Sprintf(format, args...)})
+}
+
+// unused warns of build arguments that no ARG asks for.
+func (b *builder) unused() {
+	for _, a := range b.opts.Args {
+		if key := nt.Fold(a.Name); !b.used[key] && !slices.Contains(proxies, key) {
+			b.warn(containerfile.Pos{File: b.file.Name}, "build argument %s is not used: no ARG asks for it", a.Name)
+		}
+	}
+}
+
+// placedError is an error that says where it happened.
+type placedError struct{ error }
+
+func (e *placedError) Unwrap() error { return e.error }
+
+// at puts the place in front of an error, unless it has one: that of another
+// stage, which this one needs.
+func at(pos containerfile.Pos, what string, err error) error {
+	var placed *placedError
+	if errors.As(err, &placed) {
+		return placed
+	}
+	return &placedError{pos.Errorf("%s: %w", what, err)}
+}

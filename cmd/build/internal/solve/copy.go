@@ -1,0 +1,296 @@
+package solve
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/mullion/mullion/cmd/build/internal/plan"
+	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers"
+	"github.com/mullion/mullion/layers/image"
+	"github.com/mullion/mullion/layers/pack"
+	"github.com/mullion/mullion/layers/view"
+)
+
+// item is one file or folder that a COPY takes.
+type item struct {
+	name       string // relative to the destination folder, slash-separated; "" for the folder itself
+	from       string // the source, for messages
+	dir        bool
+	size       int64
+	digest     [32]byte
+	head       []byte // what a file of the context starts with
+	attributes uint32 // of a file of an image
+	open       func() (io.ReadCloser, error)
+}
+
+// copy makes the layer of a COPY or ADD.
+func (s *solver) copy(p *plan.Stage, st *state, step *plan.Step) (view.Layer, How, error) {
+	c := step.Copy
+	items, dir, err := s.sources(p, c)
+	if err != nil {
+		return view.Layer{}, Empty, fmt.Errorf("%s: %w", verb(c), err)
+	}
+	h := s.key("copy", st)
+	h.Field("dest", c.Dest)
+	h.Field("dir", strconv.FormatBool(dir))
+	h.Field("owner", c.Owner)
+	for _, it := range items {
+		h.Field("name", it.name)
+		h.Field("is", fmt.Sprintf("%t %d %s %d", it.dir, it.size, hex.EncodeToString(it.digest[:]), it.attributes))
+	}
+	layer, how, err := s.cached(h, func() (view.Layer, error) { return s.copyItems(st, c, items, dir) })
+	if err != nil {
+		return layer, how, fmt.Errorf("%s: %w", verb(c), err)
+	}
+	return layer, how, nil
+}
+
+func verb(c *plan.Copy) string {
+	if c.Add {
+		return "ADD"
+	}
+	return "COPY"
+}
+
+// sources lists what is to be copied, and says whether it goes into a directory.
+func (s *solver) sources(p *plan.Stage, c *plan.Copy) (items []item, dir bool, err error) {
+	tree, err := s.tree(p, c)
+	if err != nil {
+		return nil, false, err
+	}
+	dir = c.Dir
+	matches := len(c.Contents)
+	for _, src := range c.Sources {
+		names, err := tree.find(src)
+		if err != nil {
+			return nil, false, err
+		}
+		matches += len(names)
+		for _, name := range names {
+			list, err := tree.walk(name)
+			if err != nil {
+				return nil, false, err
+			}
+			if len(list) > 0 && list[0].dir {
+				dir = true
+			}
+			items = append(items, list...)
+		}
+	}
+	for _, text := range c.Contents {
+		items = append(items, content(text.Name, text.Data))
+	}
+	if matches > 1 && !c.Dir {
+		return nil, false, fmt.Errorf(`%d sources match; the destination must then end with a slash`, matches)
+	}
+	if c.Add {
+		for _, it := range items {
+			if archive(it.head) {
+				return nil, false, fmt.Errorf("%s is an archive, which ADD would extract; that is not supported yet, and COPY puts it into the image as it is", it.from)
+			}
+		}
+	}
+	return items, dir, twins(items)
+}
+
+// content is a file whose text stands in the Containerfile.
+func content(name, text string) item {
+	return item{name: name, from: "<<" + name, size: int64(len(text)), digest: sha256.Sum256([]byte(text)), open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(text)), nil
+	}}
+}
+
+// archive tells by the first bytes whether ADD would extract a file.
+func archive(head []byte) bool {
+	for _, magic := range []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return len(head) >= 262 && string(head[257:262]) == "ustar"
+}
+
+// twins refuses names that are the same for Windows but differ here.
+func twins(items []item) error {
+	seen := map[string]string{}
+	for _, it := range items {
+		key := nt.Fold(it.name)
+		if other, ok := seen[key]; ok && other != it.name {
+			return fmt.Errorf("%s and %s are the same name on Windows", other, it.name)
+		}
+		seen[key] = it.name
+	}
+	return nil
+}
+
+// tree is where COPY reads from: the context, or the files of an image.
+type tree interface {
+	find(source string) ([]string, error)
+	walk(name string) ([]item, error)
+}
+
+func (s *solver) tree(p *plan.Stage, c *plan.Copy) (tree, error) {
+	switch {
+	case c.FromStage != nil:
+		v, err := s.open(s.stages[*c.FromStage])
+		return files{v}, err
+	case c.FromImage != "":
+		img, err := s.image(c.FromImage, p.Base.Platform)
+		if err != nil {
+			return nil, err
+		}
+		v, err := img.View(s.ctx, s.Store)
+		return files{v}, err
+	}
+	if s.Context == nil {
+		return nil, errors.New("there is no build context")
+	}
+	return s.Context, nil
+}
+
+// copyItems writes the layer. A Scratch works out its entries: which spelling a
+// directory has below, what is to be replaced, which rights a new file gets. The
+// contents go from the source straight into the layer.
+func (s *solver) copyItems(st *state, c *plan.Copy, items []item, dir bool) (l view.Layer, err error) {
+	owner := nt.SID("")
+	if c.Owner != "" {
+		if owner, err = nt.ParseSID(c.Owner); err != nil {
+			return view.Layer{}, err
+		}
+	}
+	sc, err := s.scratch(st, owner)
+	if err != nil {
+		return view.Layer{}, err
+	}
+	defer func() { err = errors.Join(err, sc.Close()) }()
+	if f, err := sc.Resolve(c.Dest); err == nil && f.IsDir() {
+		dir = true
+	}
+	content := map[string]*item{}
+	for i := range items {
+		if err := s.ctx.Err(); err != nil {
+			return view.Layer{}, err
+		}
+		if err := place(sc, c.Dest, dir, &items[i], content); err != nil {
+			return view.Layer{}, err
+		}
+	}
+	if len(sc.Changes()) == 0 {
+		return view.Layer{}, nil
+	}
+	return image.WriteLayer(s.ctx, s.Store, compression, func(w *pack.Writer) error {
+		return writeChanges(w, sc, content)
+	})
+}
+
+// place makes the entry of one item; of files the content is kept for later.
+func place(sc *view.Scratch, dest string, dir bool, it *item, content map[string]*item) error {
+	if it.name != "" {
+		for name := range strings.SplitSeq(it.name, "/") {
+			if err := nt.ValidateName(name); err != nil {
+				return fmt.Errorf("%s: %w", it.from, err)
+			}
+		}
+	}
+	to := dest
+	if dir {
+		to = strings.Trim(path.Join(dest, it.name), "/")
+	}
+	if it.dir {
+		return sc.MkdirAll(to)
+	}
+	if i := strings.LastIndexByte(to, '/'); i > 0 {
+		if err := sc.MkdirAll(to[:i]); err != nil {
+			return err
+		}
+	}
+	old, err := sc.Lookup(to)
+	switch {
+	case err == nil && old.IsDir():
+		return fmt.Errorf("%s: the image has a directory %s", it.from, nt.Win(old.Path))
+	case err == nil:
+		err = sc.Remove(to)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := sc.WriteFile(to, strings.NewReader("")); err != nil {
+		return err
+	}
+	if it.attributes != 0 {
+		if err := sc.SetAttributes(to, it.attributes); err != nil {
+			return err
+		}
+	}
+	f, err := sc.Lookup(to)
+	if err != nil {
+		return err
+	}
+	content[f.Path] = it
+	return nil
+}
+
+// writeChanges writes the entries with their contents, and the empty Hives.
+func writeChanges(w *pack.Writer, sc *view.Scratch, content map[string]*item) error {
+	for _, change := range sc.Changes() {
+		e := *change.Entry
+		if e.Kind != layers.File {
+			if err := w.WriteEntry(&e, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		it, ok := content[change.File.Path]
+		if !ok {
+			return fmt.Errorf("write %s: its content is not known", nt.Win(change.File.Path))
+		}
+		e.Size = it.size
+		if err := it.write(w, &e); err != nil {
+			return fmt.Errorf("%s: %w", it.from, err)
+		}
+	}
+	t := sc.Time()
+	return w.WriteEntry(&layers.Entry{Name: "Hives", Kind: layers.Dir, Attributes: layers.DefaultDir, Created: t, Modified: t, Accessed: t, Changed: t}, nil)
+}
+
+// write streams a file into the layer and makes sure that it is still the one
+// whose digest the cache goes by.
+func (it *item) write(w *pack.Writer, e *layers.Entry) error {
+	r, err := it.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	h := &hashing{r, sha256.New()}
+	if err := w.WriteEntry(e, io.LimitReader(h, it.size)); err != nil {
+		return err
+	}
+	if !bytes.Equal(h.h.Sum(nil), it.digest[:]) {
+		return errors.New("the file has changed during the build")
+	}
+	return nil
+}
+
+// hashing hashes what is read through it.
+type hashing struct {
+	r io.Reader
+	h hash.Hash
+}
+
+func (h *hashing) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.h.Write(p[:n])
+	return n, err
+}
