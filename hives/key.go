@@ -9,8 +9,8 @@ import (
 	"github.com/mullion/mullion/internal/nt"
 )
 
-// Key is a key of a hive, of a stack of hives or of a set of edits. Keys are views:
-// they read when asked, and those of an [Edit] show its current state.
+// Key is a key of a hive, of a stack of hives or of a set of edits. Keys are views that
+// read when asked. One found in an [Edit] or a [Tree] is good until the next change.
 type Key interface {
 	// Name is the key's own name in WTF-8. For the root of a hive it has no meaning.
 	Name() string
@@ -36,6 +36,10 @@ type Info struct {
 	// byte of Wow64 and virtualisation control flags. Both are only carried along.
 	Flags uint16
 	User  uint8
+	// Layer is the layer byte of a key read from a delta hive by itself: 0x80 if the
+	// class is inherited, and 0 to merge with the layers below, 1 for a deleted key, 2 to
+	// hide the lower layers' values, 3 to hide all of theirs. It is 0 in merged views.
+	Layer uint8
 }
 
 // Find follows a path of names separated by backslashes from root. The path "" is

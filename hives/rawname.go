@@ -1,0 +1,107 @@
+package hives
+
+import (
+	"github.com/mullion/mullion/internal/nt"
+)
+
+// rawName is the name of a key or value as stored: Latin-1 bytes, or UTF-16LE.
+type rawName struct {
+	b     []byte
+	latin bool
+}
+
+func (n rawName) units() int {
+	if n.latin {
+		return len(n.b)
+	}
+	return len(n.b) / 2
+}
+
+func (n rawName) at(i int) uint16 {
+	if n.latin {
+		return uint16(n.b[i])
+	}
+	return u16(n.b, 2*i)
+}
+
+func (n rawName) String() string {
+	if !n.latin {
+		return nt.FromUTF16Bytes(n.b)
+	}
+	for _, c := range n.b {
+		if c >= 0x80 {
+			u := make([]uint16, len(n.b))
+			for i, c := range n.b {
+				u[i] = uint16(c)
+			}
+			return nt.String(u)
+		}
+	}
+	return string(n.b)
+}
+
+// compare orders names as subkey lists are ordered.
+func (n rawName) compare(m rawName) int {
+	k := min(n.units(), m.units())
+	for i := range k {
+		if a, b := n.at(i), m.at(i); a != b {
+			if a, b = nt.Upcase(a), nt.Upcase(b); a < b {
+				return -1
+			} else if a > b {
+				return 1
+			}
+		}
+	}
+	return n.units() - m.units()
+}
+
+// is reports whether n is the name whose upper-case units are folded.
+func (n rawName) is(folded []uint16) bool {
+	if n.units() != len(folded) {
+		return false
+	}
+	for i, u := range folded {
+		if nt.Upcase(n.at(i)) != u {
+			return false
+		}
+	}
+	return true
+}
+
+// hash is the one that lh lists hold.
+func (n rawName) hash() uint32 {
+	var h uint32
+	for i := range n.units() {
+		h = h*37 + uint32(nt.Upcase(n.at(i)))
+	}
+	return h
+}
+
+func hashUnits(folded []uint16) uint32 {
+	var h uint32
+	for _, u := range folded {
+		h = h*37 + uint32(u)
+	}
+	return h
+}
+
+func foldUnits(name string) []uint16 {
+	u := nt.UTF16(name)
+	for i := range u {
+		u[i] = nt.Upcase(u[i])
+	}
+	return u
+}
+
+// encode stores a name: as Latin-1 if every unit fits, as Windows does.
+func encode(name string) rawName {
+	u := nt.UTF16(name)
+	b := make([]byte, 0, len(u))
+	for _, c := range u {
+		if c > 0xFF {
+			return rawName{b: nt.UTF16Bytes(name)}
+		}
+		b = append(b, byte(c))
+	}
+	return rawName{b: b, latin: true}
+}
