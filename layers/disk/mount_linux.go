@@ -16,26 +16,31 @@ func (d *Disk) Mount(dir string) error {
 	if err := d.Verify(); err != nil {
 		return err
 	}
-	files := append([]string{d.Meta}, d.Data...)
+	if err := mountFiles(dir, append([]string{d.Meta}, d.Data...)); err != nil {
+		return fmt.Errorf("mount disk %.12s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// MountTree mounts an image that [BuildTree] made, read-only, on the directory
+// dir, by the same means as [Disk.Mount].
+func MountTree(image, dir string) error {
+	if err := mountFiles(dir, []string{image}); err != nil {
+		return fmt.Errorf("mount image %s: %w", image, err)
+	}
+	return nil
+}
+
+// mountFiles mounts files[0] with the others as its devices.
+func mountFiles(dir string, files []string) error {
 	err := mountErofs(dir, files)
 	if errors.Is(err, unix.ENOTBLK) {
 		err = withLoops(files, func(loops []string) error { return mountErofs(dir, loops) })
 	}
-	if err != nil {
-		return fmt.Errorf("mount disk %.12s: %w", d.ID, explain(err))
-	}
-	return nil
+	return explain(err)
 }
 
-// Unmount undoes Mount.
-func Unmount(dir string) error {
-	if err := unix.Unmount(dir, unix.UMOUNT_NOFOLLOW); err != nil {
-		return &os.PathError{Op: "unmount", Path: dir, Err: err}
-	}
-	return nil
-}
-
-// mountErofs mounts files[0] with the others as its devices. It uses the mount
+// mountErofs is mountFiles for what the kernel takes as it is. It uses the mount
 // API of Linux 5.2: the options of mount(2) have to fit in a page, a hundred paths do not.
 func mountErofs(dir string, files []string) error {
 	ctx, err := unix.Fsopen("erofs", unix.FSOPEN_CLOEXEC)
@@ -85,6 +90,8 @@ func kernelSays(ctx int) string {
 // explain adds what a person can do about an error of mounting.
 func explain(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w: mounting needs root", err)
 	case errors.Is(err, unix.ENODEV):

@@ -164,7 +164,7 @@ func mounted(t *testing.T, d *Disk) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := Unmount(at); err != nil {
+		if err := unix.Unmount(at, 0); err != nil {
 			t.Error(err)
 		}
 	})
@@ -292,7 +292,7 @@ func TestLoopDevicesShowTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := listMount(t, at)
-	if err := Unmount(at); err != nil {
+	if err := unix.Unmount(at, 0); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -463,14 +463,14 @@ func TestBuildTree(t *testing.T) {
 		t.Error("two copies of a folder give different images")
 	}
 	at := t.TempDir()
-	err := mountErofs(at, []string{one})
+	err := MountTree(one, at)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOTBLK) {
 		skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Unmount(at)
+	defer unix.Unmount(at, 0)
 	for _, name := range []string{"bin/tool", "lib/big", "lib/link", "empty"} {
 		if !bytes.Equal(read(t, filepath.Join(at, name)), read(t, filepath.Join(src, name))) {
 			t.Errorf("%s differs", name)
