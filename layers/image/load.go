@@ -114,14 +114,23 @@ func (l *loader) loadConfig(ctx context.Context, img *Image) error {
 	return nil
 }
 
-// choose picks the best entry of an index. Of equals it takes one that the store has, then the first.
-func (l *loader) choose(entries []ocispec.Descriptor) (ocispec.Descriptor, error) {
+// Choose picks the entry of an index that is best for p, whether the store has it or not.
+func Choose(entries []ocispec.Descriptor, p Platform) (ocispec.Descriptor, error) {
+	fit, err := fitting(entries, p)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	return fit[0], nil
+}
+
+// fitting lists the entries of an index that are images for want, the best first.
+func fitting(entries []ocispec.Descriptor, want Platform) ([]ocispec.Descriptor, error) {
 	var fit []ocispec.Descriptor
 	var names []string
 	for _, d := range entries {
 		if d.Platform == nil {
 			if len(entries) == 1 {
-				return d, nil // the config will tell
+				return entries, nil // the config will tell
 			}
 			continue
 		}
@@ -130,17 +139,27 @@ func (l *loader) choose(entries []ocispec.Descriptor) (ocispec.Descriptor, error
 			continue // an attestation of BuildKit, not an image
 		}
 		names = append(names, p.String())
-		if l.want.accepts(p) {
+		if want.accepts(p) {
 			fit = append(fit, d)
 		}
 	}
 	if len(fit) == 0 {
-		return ocispec.Descriptor{}, fmt.Errorf("no image for %s: the index has %s", l.want, orNone(names))
+		return nil, fmt.Errorf("no image for %s: the index has %s", want, orNone(names))
 	}
 	slices.SortStableFunc(fit, func(a, b ocispec.Descriptor) int {
 		return compareVersions(b.Platform.OSVersion, a.Platform.OSVersion)
 	})
-	if i := slices.IndexFunc(fit, func(d ocispec.Descriptor) bool { return l.st.Has(d.Digest) }); i >= 0 {
+	return fit, nil
+}
+
+// choose picks the best entry of an index that the store has.
+func (l *loader) choose(entries []ocispec.Descriptor) (ocispec.Descriptor, error) {
+	fit, err := fitting(entries, l.want)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	// An entry without a platform is one whose config will tell.
+	if i := slices.IndexFunc(fit, func(d ocispec.Descriptor) bool { return d.Platform == nil || l.st.Has(d.Digest) }); i >= 0 {
 		return fit[i], nil
 	}
 	return ocispec.Descriptor{}, fmt.Errorf("the image for %s is not in the store, only the index: pull it: %w",

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	goruntime "runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/layers/store"
+)
+
+// codes are the exit codes of this program.
+var codes = cli.Codes{Failure: 1, Usage: 2}
+
+const long = `Builds a Windows container image from the folder CONTEXT and its Containerfile,
+without Windows and without a daemon, and puts it into the store.
+
+The first word that is a verb is the verb; for a folder of that name write ./NAME.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.`
+
+// app is one run of the command.
+type app struct {
+	env   *cli.Env
+	store cli.Store
+}
+
+// run is the whole program but for its process: it returns the exit code.
+func run(ctx context.Context, args []string, env *cli.Env) int {
+	a := &app{env: env}
+	return cli.Execute(ctx, a.root(), args, env, codes)
+}
+
+// root is the command tree.
+func (a *app) root() *cobra.Command {
+	root := a.buildCommand()
+	root.Use = "build [flags] CONTEXT"
+	root.Short = "Build Windows container images on any machine"
+	root.Long = long
+	a.store.AddFlag(root)
+	for _, verb := range []*cobra.Command{
+		a.pushCommand(), a.pullCommand(), a.tagCommand(), a.imagesCommand(), a.rmCommand(), a.inspectCommand(),
+		a.historyCommand(), a.saveCommand(), a.loadCommand(), a.serveCommand(), a.pruneCommand(), a.checkCommand(), a.versionCommand(),
+	} {
+		verb.DisableFlagsInUseLine = true
+		root.AddCommand(verb)
+	}
+	return root
+}
+
+// withStore opens the store for f.
+func (a *app) withStore(f func(*store.Store) error) error {
+	st, err := a.store.Open(a.env)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return f(st)
+}
+
+// note writes a line for people to standard error.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintf(a.env.Stderr, format+"\n", args...)
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	var format cli.Format
+	cmd := &cobra.Command{
+		Use: "version [--format table|json]", Short: "Print the version", Args: cli.Exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			v := struct{ Version, Go, Platform string }{"(devel)", goruntime.Version(), goruntime.GOOS + "/" + goruntime.GOARCH}
+			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+				v.Version = info.Main.Version
+			}
+			if format == cli.JSON {
+				return cli.PrintJSON(a.env.Stdout, v)
+			}
+			_, err := fmt.Fprintf(a.env.Stdout, "mullion %s %s %s\n", v.Version, v.Go, v.Platform)
+			return err
+		},
+	}
+	format.AddFlag(cmd)
+	return cmd
+}
