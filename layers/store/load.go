@@ -1,0 +1,305 @@
+package store
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mullion/mullion/layers/pack"
+)
+
+// maxMembers bounds the members of an archive.
+const maxMembers = 1 << 16
+
+// Load puts the images of a tar that is an OCI layout or a Docker archive, or both, compressed or not, into the store and
+// tags them as it says. It returns the images; those without a name have none in the store either, and the next Prune
+// takes them. Blobs are verified; after an error no tag has changed that the error does not speak of.
+func (s *Store) Load(ctx context.Context, r io.Reader) ([]Tagged, error) {
+	images, err := s.load(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("load images: %w", err)
+	}
+	for _, t := range images {
+		if t.Name == "" {
+			continue
+		}
+		if err := s.Tag(ctx, t.Name, t.Desc); err != nil {
+			return nil, fmt.Errorf("load images: %w", err)
+		}
+	}
+	return images, nil
+}
+
+func (s *Store) load(ctx context.Context, r io.Reader) ([]Tagged, error) {
+	plain, err := pack.Decompress(&contextReader{ctx, r}, "")
+	if err != nil {
+		return nil, err
+	}
+	defer plain.Close()
+	l := loader{store: s, ctx: ctx, meta: map[string][]byte{}, blobs: map[string]ocispec.Descriptor{}, links: map[string]string{}}
+	if err := l.read(tar.NewReader(plain)); err != nil {
+		return nil, err
+	}
+	switch {
+	case l.meta[ocispec.ImageIndexFile] != nil:
+		return l.oci()
+	case l.meta[dockerManifestFile] != nil:
+		return l.docker()
+	}
+	return nil, errors.New("the archive has neither index.json nor manifest.json")
+}
+
+// loader is one archive being read. Everything but the two lists goes to the store as a blob at once, as the lists may
+// come last; what they do not name is left to Prune.
+type loader struct {
+	store *Store
+	ctx   context.Context
+	meta  map[string][]byte             // the lists, by name
+	blobs map[string]ocispec.Descriptor // by name in the archive; no media type yet
+	links map[string]string             // name -> name
+}
+
+func (l *loader) read(t *tar.Reader) error {
+	for n := 0; ; n++ {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // names are keys here, not paths
+			return fmt.Errorf("read archive: %w", err)
+		}
+		if n > maxMembers {
+			return fmt.Errorf("the archive has more than %d members", maxMembers)
+		}
+		if err := l.member(h, t); err != nil {
+			return fmt.Errorf("member %.200q: %w", h.Name, err)
+		}
+	}
+}
+
+func (l *loader) member(h *tar.Header, r io.Reader) error {
+	name := path.Clean(h.Name)
+	switch h.Typeflag {
+	case tar.TypeSymlink:
+		l.links[name] = path.Join(path.Dir(name), h.Linkname)
+		return nil
+	case tar.TypeLink:
+		l.links[name] = path.Clean(h.Linkname)
+		return nil
+	case tar.TypeReg:
+	default:
+		return nil
+	}
+	if name == ocispec.ImageIndexFile || name == dockerManifestFile {
+		if h.Size > maxIndex {
+			return fmt.Errorf("is longer than %d bytes", maxIndex)
+		}
+		b, err := io.ReadAll(r)
+		l.meta[name] = b
+		return err
+	}
+	want := ocispec.Descriptor{}
+	if hex, ok := strings.CutPrefix(name, blobDir+"/"); ok {
+		want.Digest = digest.NewDigestFromEncoded(digest.SHA256, hex)
+		if err := checkDigest(want.Digest); err != nil {
+			return err
+		}
+	}
+	i, err := l.store.Ingest(l.ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(i, r); err != nil {
+		return errors.Join(err, i.Abort())
+	}
+	l.blobs[name], err = i.Commit(want)
+	return err
+}
+
+// blob returns what the archive has under a name, following links as old archives have for repeated layers.
+func (l *loader) blob(name string) (ocispec.Descriptor, error) {
+	clean := path.Clean(name)
+	for range 8 {
+		if d, ok := l.blobs[clean]; ok {
+			return d, nil
+		}
+		target, ok := l.links[clean]
+		if !ok {
+			break
+		}
+		clean = target
+	}
+	return ocispec.Descriptor{}, fmt.Errorf("%.200q is not in the archive", name)
+}
+
+// oci returns the images of an OCI layout.
+func (l *loader) oci() ([]Tagged, error) {
+	var index ocispec.Index
+	if err := json.Unmarshal(l.meta[ocispec.ImageIndexFile], &index); err != nil {
+		return nil, fmt.Errorf("%s: %w", ocispec.ImageIndexFile, err)
+	}
+	names := l.dockerNames()
+	var list []Tagged
+	for _, d := range index.Manifests {
+		if err := checkDigest(d.Digest); err != nil {
+			return nil, err
+		}
+		if err := l.complete(d, 0); err != nil {
+			return nil, err
+		}
+		list = append(list, Tagged{imageName(d.Annotations, names), untitled(d)})
+	}
+	return list, nil
+}
+
+// dockerNames returns the names in Docker's list, if the archive has one too.
+func (l *loader) dockerNames() []string {
+	var images []dockerImage
+	if json.Unmarshal(l.meta[dockerManifestFile], &images) != nil {
+		return nil
+	}
+	var names []string
+	for _, i := range images {
+		names = append(names, i.RepoTags...)
+	}
+	return names
+}
+
+// containerdName is the annotation with the full name, beside which the usual one holds only the tag.
+const containerdName = "io.containerd.image.name"
+
+func imageName(annotations map[string]string, names []string) string {
+	ref := annotations[ocispec.AnnotationRefName]
+	if strings.ContainsAny(ref, ":/") {
+		return ref
+	}
+	full := annotations[containerdName]
+	for _, n := range names { // Docker writes docker.io/library/hello:latest there and hello:latest here
+		if full == n || strings.HasSuffix(full, "/"+n) {
+			return n
+		}
+	}
+	if full != "" {
+		return full
+	}
+	return ref
+}
+
+// maxNesting bounds indexes of indexes.
+const maxNesting = 4
+
+// complete checks that what d leads to is there: of an index, one image at least.
+func (l *loader) complete(d ocispec.Descriptor, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("index %s is nested too deeply", d.Digest)
+	}
+	children, err := l.store.children(l.ctx, d)
+	if err != nil {
+		return err
+	}
+	some := false
+	for _, c := range children {
+		switch present := l.store.present(c.Digest); {
+		case present && isIndex(d.MediaType):
+			some = true
+			if err := l.complete(c, depth+1); err != nil {
+				return err
+			}
+		case !present && isManifest(d.MediaType) && !isForeign(c.MediaType):
+			return fmt.Errorf("blob %s of image %s is not in the archive", c.Digest, d.Digest)
+		}
+	}
+	if isIndex(d.MediaType) && !some {
+		return fmt.Errorf("no image of index %s is in the archive", d.Digest)
+	}
+	return nil
+}
+
+// docker returns the images of a Docker archive, for which it writes manifests.
+func (l *loader) docker() ([]Tagged, error) {
+	var images []dockerImage
+	if err := json.Unmarshal(l.meta[dockerManifestFile], &images); err != nil {
+		return nil, fmt.Errorf("%s: %w", dockerManifestFile, err)
+	}
+	var list []Tagged
+	for _, image := range images {
+		d, err := l.manifest(image)
+		if err != nil {
+			return nil, fmt.Errorf("image %.200q: %w", strings.Join(image.RepoTags, ", "), err)
+		}
+		for _, name := range image.RepoTags {
+			list = append(list, Tagged{name, d})
+		}
+		if len(image.RepoTags) == 0 {
+			list = append(list, Tagged{"", d})
+		}
+	}
+	return list, nil
+}
+
+// maxConfig bounds the config of an image.
+const maxConfig = 8 << 20
+
+func (l *loader) manifest(image dockerImage) (ocispec.Descriptor, error) {
+	none := ocispec.Descriptor{}
+	config, err := l.blob(image.Config)
+	if err != nil {
+		return none, err
+	}
+	config.MediaType = ocispec.MediaTypeImageConfig
+	b, err := l.store.ReadBlob(l.ctx, config, maxConfig)
+	if err != nil {
+		return none, err
+	}
+	var settings ocispec.Image
+	if err := json.Unmarshal(b, &settings); err != nil {
+		return none, fmt.Errorf("config: %w", err)
+	}
+	if len(settings.RootFS.DiffIDs) != len(image.Layers) {
+		return none, fmt.Errorf("%d layers, but its config lists %d", len(image.Layers), len(settings.RootFS.DiffIDs))
+	}
+	manifest := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{}}
+	manifest.SchemaVersion = 2
+	for i, name := range image.Layers {
+		layer, err := l.layer(name, settings.RootFS.DiffIDs[i])
+		if err != nil {
+			return none, err
+		}
+		manifest.Layers = append(manifest.Layers, layer)
+	}
+	data, err := json.Marshal(manifest)
+	if err != nil {
+		return none, err
+	}
+	return l.store.Put(l.ctx, manifest.MediaType, data)
+}
+
+// layer lists a layer to learn how it is compressed and that it is the one the config means.
+func (l *loader) layer(name string, diffID digest.Digest) (ocispec.Descriptor, error) {
+	d, err := l.blob(name)
+	if err != nil {
+		return d, err
+	}
+	b, err := l.store.Blob(l.ctx, d)
+	if err != nil {
+		return d, err
+	}
+	defer b.Close()
+	res, toc, err := pack.Scan(&contextReader{l.ctx, b}, "")
+	if err != nil {
+		return d, fmt.Errorf("layer %.200q: %w", name, err)
+	}
+	if res.DiffID != diffID {
+		return d, fmt.Errorf("layer %.200q: its content is %s, not %s as the config says", name, res.DiffID, diffID)
+	}
+	d.MediaType = res.MediaType
+	return d, l.store.PutTOC(toc)
+}
