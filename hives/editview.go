@@ -34,7 +34,8 @@ func (v *editView) Info() (Info, error) {
 		return Info{SD: v.k.sd, LastWrite: v.e.o.Time}, nil
 	}
 	info, err := v.k.below.Info()
-	if err == nil && v.k.touched() {
+	// A stack takes the time of its root from deltas only if they set values there.
+	if err == nil && v.k.touched() && (v.k != v.e.root || len(v.k.values) > 0) {
 		info.LastWrite = max(info.LastWrite, v.e.o.Time)
 	}
 	return info, err

@@ -18,6 +18,13 @@ var (
 // sampleTree has every form of key, value and list that the writer makes.
 func sampleTree(t testing.TB) *Tree {
 	t.Helper()
+	return sample(t, false)
+}
+
+// sample leaves out, if readable, the name with half a surrogate pair, which Windows
+// allows and no tool can print.
+func sample(t testing.TB, readable bool) *Tree {
+	t.Helper()
 	tree := NewTree(Options{Time: oldTime})
 	set := func(path string, v Value) {
 		t.Helper()
@@ -36,7 +43,9 @@ func sampleTree(t testing.TB) *Tree {
 	set(`Acme`, Value{Name: "Odd", Type: 0xFFFF0012, Data: []byte{1, 2, 3}})
 	set(`Acme\Größe`, StringValue("Übermaß", "é"))
 	set("Acme\\Ж\U0001F600", StringValue("имя", "значение"))
-	set("Acme\\lone\xED\xA0\x80", DWORDValue("d", 1))
+	if !readable {
+		set("Acme\\lone\xED\xA0\x80", DWORDValue("d", 1))
+	}
 	for _, n := range []int{4, 5, 16343, 16344, 16345, 2 * 16344, 81725} {
 		set(`Big`, BinaryValue(fmt.Sprint(n), bytes.Repeat([]byte{0xA5}, n)))
 	}

@@ -68,7 +68,11 @@ func (w *writer) bigData(data []byte) uint32 {
 	n := (len(data) + dbSegment - 1) / dbSegment
 	off, list := w.cell(8), w.cell(4*uint32(n))
 	for i := range n {
-		seg := w.put(data[i*dbSegment : min((i+1)*dbSegment, len(data))])
+		part := data[i*dbSegment : min((i+1)*dbSegment, len(data))]
+		// A full segment leaves 4 bytes of its cell unused, and hivex counts on that for
+		// the last one too.
+		seg := w.cell(uint32(len(part) + 4))
+		copy(w.payload(seg), part)
 		put32(w.payload(list), 4*i, seg)
 	}
 	b := w.payload(off)
