@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	goruntime "runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -71,10 +70,11 @@ func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version [--format table|json]", Short: "Print the version", Args: cli.Exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			v := struct{ Version, Go, Platform string }{"(devel)", goruntime.Version(), goruntime.GOOS + "/" + goruntime.GOARCH}
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-				v.Version = info.Main.Version
-			}
+			v := struct {
+				Version  string `json:"version"`
+				Go       string `json:"go"`
+				Platform string `json:"platform"`
+			}{cli.Version(), goruntime.Version(), goruntime.GOOS + "/" + goruntime.GOARCH}
 			if format == cli.JSON {
 				return cli.PrintJSON(a.env.Stdout, v)
 			}

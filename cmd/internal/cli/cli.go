@@ -47,11 +47,8 @@ func (e *Env) Getenv(name string) string {
 	return v
 }
 
-// StderrIsTerminal says whether progress may use cursor movement and colour.
-func (e *Env) StderrIsTerminal() bool {
-	f, ok := e.Stderr.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
+// IsTerminal tells whether a file is a terminal.
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // Main runs a command in the current process and does not return: an interrupt
 // or a termination request cancels the context, and what run returns becomes the
