@@ -1,0 +1,81 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/mullion/mullion/layers/store"
+)
+
+func TestFsckAcceptsIt(t *testing.T) {
+	fsck := tool(t, "fsck.erofs")
+	d := sample(t).build(t, nil)
+	var args []string
+	for _, data := range d.Data {
+		args = append(args, "--device="+data)
+	}
+	if out, err := exec.Command(fsck, append(args, d.Meta)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestTheSameBytesEverywhere(t *testing.T) {
+	first, second := sample(t).build(t, nil), sample(t).build(t, nil)
+	if first.ID != second.ID {
+		t.Error("the IDs differ")
+	}
+	files := append([]string{first.Meta}, first.Data...)
+	for i, other := range append([]string{second.Meta}, second.Data...) {
+		if a, b := read(t, files[i]), read(t, other); !bytes.Equal(a, b) {
+			t.Errorf("%s differs", filepath.Base(other))
+		}
+	}
+}
+
+func TestBuildUsesWhatIsThereAndRepairsIt(t *testing.T) {
+	im := sample(t)
+	d := im.build(t, nil)
+	old, err := os.Stat(d.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := im.build(t, nil)
+	if now, err := os.Stat(again.Meta); err != nil || !os.SameFile(old, now) {
+		t.Errorf("the image was made again: %v", err)
+	}
+	want := read(t, d.Data[0])
+	for _, name := range []string{d.Meta, d.Data[0]} {
+		if err := os.Truncate(name, 4096); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Verify(); err == nil {
+			t.Errorf("%s is cut off and Verify says nothing", filepath.Base(name))
+		}
+		if d = im.build(t, nil); d.Verify() != nil {
+			t.Error(d.Verify())
+		}
+	}
+	if !bytes.Equal(want, read(t, d.Data[0])) {
+		t.Error("the data was not made again as it was")
+	}
+	d.Data[0], d.Data[1] = d.Data[1], d.Data[0]
+	if d.Verify() == nil {
+		t.Error("swapped data files pass")
+	}
+}
+
+func TestADamagedBlobGivesNoDisk(t *testing.T) {
+	im := sample(t)
+	im.chain[0], im.chain[1] = im.chain[1], im.chain[0]
+	im.chain[0].Desc, im.chain[1].Desc = im.chain[1].Desc, im.chain[0].Desc
+	lay := &layout{at: map[int64]int64{}}
+	_, err := ensureData(context.Background(), im.st, im.chain[0], lay)
+	if !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}
