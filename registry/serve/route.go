@@ -45,7 +45,9 @@ func parsePath(path string) (e endpoint, repo, id string) {
 	case rest == "/_catalog":
 		return catalog, "", ""
 	}
-	rest = strings.TrimPrefix(rest, "/")
+	if rest, ok = strings.CutPrefix(rest, "/"); !ok {
+		return nowhere, "", ""
+	}
 	if repo, ok = strings.CutSuffix(rest, "/tags/list"); ok {
 		return tagList, repo, ""
 	}
