@@ -3,7 +3,6 @@ package disk
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,16 +11,18 @@ import (
 	"strings"
 	"testing"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/layers/view"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 var stamp = nt.Filetime(133485408001234500) // 2024-01-01T00:00:00.12345Z
 
+// image is a store with a chain of layers.
 type image struct {
 	st    *store.Store
 	chain []view.Layer
@@ -36,6 +37,7 @@ func newImage(t *testing.T) *image {
 	return &image{st: st}
 }
 
+// add adds a layer of the entries, whose Size is that of content.
 func (im *image) add(t *testing.T, c pack.Compression, entries ...layers.Entry) {
 	t.Helper()
 	ctx := context.Background()
@@ -76,6 +78,7 @@ func (im *image) add(t *testing.T, c pack.Compression, entries ...layers.Entry) 
 	im.chain = append(im.chain, view.Layer{Desc: desc, DiffID: r.DiffID})
 }
 
+// content makes bytes that depend on the name, the size and the attributes.
 func content(e *layers.Entry) io.Reader {
 	if e.Kind != layers.File || e.Size == 0 {
 		return nil
@@ -118,6 +121,8 @@ func (im *image) build(t *testing.T, under *Under) *Disk {
 
 var longName = strings.Repeat("長い名前", 40) + ".txt" // 484 bytes
 
+// sample is a chain that has everything: sizes around the block size, cases that
+// differ between layers, deletions, replacements, links, names too long for Linux.
 func sample(t *testing.T) *image {
 	im := newImage(t)
 	base := []layers.Entry{dir("Windows"), dir("Windows/System32")}
@@ -140,51 +145,6 @@ func sample(t *testing.T) *image {
 	im.add(t, pack.Zstd, top...)
 	im.add(t, pack.None) // nothing but the two folders every layer has
 	return im
-}
-
-func hash(t *testing.T, r io.Reader) string {
-	t.Helper()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, r); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(sum.Sum(nil))
-}
-
-func listView(t *testing.T, v *view.View, names map[string]string) []string {
-	t.Helper()
-	short := map[string]string{}
-	for linux, real := range names {
-		short[real] = linux
-	}
-	var lines []string
-	err := v.Walk(func(f *view.File) error {
-		name := f.Path
-		if s, ok := short[name]; ok {
-			name = s
-		}
-		at := f.Entry.Modified.Time().UTC().Format("15:04:05.999999999")
-		switch f.Kind() {
-		case layers.Dir:
-			lines = append(lines, fmt.Sprintf("%s/ %s", name, at))
-		case layers.Symlink:
-			lines = append(lines, name+" -> ")
-		default:
-			r, err := v.Open(f)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			writable := f.Entry.Attributes&layers.AttrReadOnly == 0
-			lines = append(lines, fmt.Sprintf("%s %s %d %v %s", name, at, f.Size(), writable, hash(t, r)))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(lines)
-	return lines
 }
 
 func read(t *testing.T, name string) []byte {

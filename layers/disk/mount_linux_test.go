@@ -3,8 +3,11 @@ package disk
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,21 +17,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/pack"
+	"github.com/mullion/mullion/layers/view"
 )
 
-// image is a store with a chain of layers.
-
-// add adds a layer of the entries, whose Size is that of content.
-
-// content makes bytes that depend on the name, the size and the time.
-
-// sample is a chain that has everything: sizes around the block size, cases that
-
-// differ between layers, deletions, replacements, links, names too long for Linux.
-
 // mounted mounts d for the time of the test.
-
 func mounted(t *testing.T, d *Disk) string {
 	t.Helper()
 	at := t.TempDir()
@@ -47,10 +41,7 @@ func mounted(t *testing.T, d *Disk) string {
 	return at
 }
 
-// listView describes every file of a View by what a mount must show of it.
-
 // listMount describes what is mounted at root, in the words of listView.
-
 func listMount(t *testing.T, root string) []string {
 	t.Helper()
 	var lines []string
@@ -243,4 +234,50 @@ func TestBuildTree(t *testing.T) {
 	if err := BuildTree(one, src); err == nil {
 		t.Error("a pipe was accepted")
 	}
+}
+
+func hash(t *testing.T, r io.Reader) string {
+	t.Helper()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// listView describes every file of a View by what a mount must show of it.
+func listView(t *testing.T, v *view.View, names map[string]string) []string {
+	t.Helper()
+	short := map[string]string{}
+	for linux, real := range names {
+		short[real] = linux
+	}
+	var lines []string
+	err := v.Walk(func(f *view.File) error {
+		name := f.Path
+		if s, ok := short[name]; ok {
+			name = s
+		}
+		at := f.Entry.Modified.Time().UTC().Format("15:04:05.999999999")
+		switch f.Kind() {
+		case layers.Dir:
+			lines = append(lines, fmt.Sprintf("%s/ %s", name, at))
+		case layers.Symlink:
+			lines = append(lines, name+" -> ")
+		default:
+			r, err := v.Open(f)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			writable := f.Entry.Attributes&layers.AttrReadOnly == 0
+			lines = append(lines, fmt.Sprintf("%s %s %d %v %s", name, at, f.Size(), writable, hash(t, r)))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(lines)
+	return lines
 }
