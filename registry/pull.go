@@ -93,7 +93,7 @@ func (s *site) fetch(ctx context.Context, st Store, g *graph) error {
 		return err
 	}
 	for _, n := range g.nodes {
-		if st.Has(n.desc.Digest) {
+		if _, err := ReadManifest(ctx, st, n.desc); err == nil {
 			s.rep.tell(n.desc, Exists, n.desc.Size)
 			continue
 		}
@@ -131,10 +131,11 @@ func (s *site) root(ctx context.Context, ref name.Reference) (ocispec.Descriptor
 	return d, body, nil
 }
 
-// manifest gives the bytes of a manifest that another one names.
+// manifest gives the bytes of a manifest that another one names: the store's
+// if they are sound, so that a pull also mends.
 func (s *site) manifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]byte, error) {
-	if st.Has(d.Digest) {
-		return ReadManifest(ctx, st, d)
+	if body, err := ReadManifest(ctx, st, d); err == nil {
+		return body, nil
 	}
 	body, _, err := s.get(ctx, string(d.Digest))
 	if err != nil {

@@ -123,6 +123,28 @@ func TestPullTakesOnlyWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestPullMendsManifests(t *testing.T) {
+	noCredentials(t)
+	served := memstore.New()
+	child := simpleImage(served)
+	root := putIndex(served, ocispec.MediaTypeImageIndex, child)
+	tagged(t, served, "app:v1", root)
+	host, _ := start(t, ours(served))
+	c, st := client(registry.Options{}), memstore.New()
+	if _, err := c.Pull(t.Context(), st, host+"/app:v1", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []ocispec.Descriptor{root, child} {
+		st.Damage(d.Digest, make([]byte, d.Size))
+		if _, err := c.Pull(t.Context(), st, host+"/app:v1", nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := registry.ReadManifest(t.Context(), st, d); err != nil {
+			t.Errorf("after the pull: %v", err)
+		}
+	}
+}
+
 func TestPullChoosesFromAnIndex(t *testing.T) {
 	noCredentials(t)
 	served := memstore.New()
