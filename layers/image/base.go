@@ -98,17 +98,15 @@ func cutLast(path string) (dir, name string) {
 
 // baseHive makes one of the five hives.
 func baseHive(name hives.Name, t nt.Filetime) ([]byte, error) {
-	tree := hives.NewTree(hives.Options{Time: t, Owner: nt.Administrators})
-	sddl := rootSDDL
+	tree := hives.NewTree(hives.Options{Time: t})
 	if name == hives.Security {
-		sddl = securitySDDL
-	}
-	sd, err := nt.ParseSDDL(sddl)
-	if err != nil {
-		return nil, err
-	}
-	if err := tree.SetSD("", sd.Marshal()); err != nil {
-		return nil, err
+		sd, err := nt.ParseSDDL(securitySDDL)
+		if err != nil {
+			return nil, err
+		}
+		if err := tree.SetSD("", sd.Marshal()); err != nil {
+			return nil, err
+		}
 	}
 	for _, k := range baseKeys(name) {
 		if err := tree.CreateKey(k.path); err != nil {
@@ -121,6 +119,6 @@ func baseHive(name hives.Name, t nt.Filetime) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	_, err = tree.WriteTo(&b)
+	_, err := tree.WriteTo(&b)
 	return b.Bytes(), err
 }

@@ -2,10 +2,8 @@ package image
 
 import "github.com/mullion/mullion/hives"
 
-const (
-	rootSDDL     = "O:BAG:SYD:(A;CI;KA;;;BA)(A;CI;KA;;;SY)(A;CI;KR;;;BU)"
-	securitySDDL = "O:BAG:SYD:(A;CI;KA;;;SY)(A;CI;RCWD;;;BA)"
-)
+// securitySDDL lets Administrators no further into the SECURITY hive than to its descriptor, as Windows does.
+const securitySDDL = "O:BAG:SYD:(A;CI;KA;;;SY)(A;CI;RCWD;;;BA)"
 
 // baseKey is a key of a generated hive; the keys above it are made with it.
 type baseKey struct {

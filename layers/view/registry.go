@@ -2,7 +2,6 @@ package view
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +23,7 @@ func (v *View) Registry(n hives.Name) (*hives.Stack, error) {
 	if item := v.merged.base[n]; item != nil && item.Size > 0 {
 		var err error
 		if base, err = v.hive(0, item); err != nil {
-			return nil, fmt.Errorf("open hive %s: %w", n, err)
+			return nil, fmt.Errorf("layer 0: %w", err)
 		}
 	}
 	var deltas []*hives.Hive
@@ -35,10 +34,10 @@ func (v *View) Registry(n hives.Name) (*hives.Stack, error) {
 		}
 		delta, err := v.hive(i, item)
 		if err == nil && !delta.IsDelta() {
-			err = fmt.Errorf("%s is not a differencing hive: %w", item.Name, store.ErrCorrupt)
+			err = fmt.Errorf("%s is a whole hive, not one of changes: %w", item.Name, store.ErrCorrupt)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("open hive %s: layer %d: %w", n, i, err)
+			return nil, fmt.Errorf("layer %d: %w", i, err)
 		}
 		deltas = append(deltas, delta)
 	}
@@ -56,20 +55,10 @@ func (v *View) hive(layer int, item *pack.Item) (h *hives.Hive, err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	b := make([]byte, item.Size)
 	if _, err := io.ReadFull(r, b); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", item.Name, err)
 	}
-	return hives.Open(bytes.NewReader(b), item.Size)
-}
-
-// ctxReader stops a long copy when its context ends.
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
+	if h, err = hives.Open(bytes.NewReader(b), item.Size); err != nil {
+		return nil, fmt.Errorf("%s: %w", item.Name, err)
 	}
-	return c.r.Read(p)
+	return h, nil
 }

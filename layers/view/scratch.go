@@ -29,7 +29,7 @@ type Scratch struct {
 // ScratchOptions says what new objects get.
 type ScratchOptions struct {
 	Time  nt.Filetime // of files, directories and registry keys
-	Owner nt.SID      // the zero value stands for Administrators
+	Owner nt.SID      // of the same; the zero value stands for Administrators with the group SYSTEM
 }
 
 // upper is a name that a Scratch has touched.
@@ -49,9 +49,6 @@ type upper struct {
 // NewScratch makes a Scratch without changes over v. It keeps file contents in a new private folder below spool, which
 // must exist; Close removes it.
 func NewScratch(v *View, spool string, o ScratchOptions) (*Scratch, error) {
-	if o.Owner == "" {
-		o.Owner = nt.Administrators
-	}
 	dir, err := os.MkdirTemp(spool, "scratch-*")
 	if err != nil {
 		return nil, fmt.Errorf("make scratch: %w", err)

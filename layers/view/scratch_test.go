@@ -199,7 +199,7 @@ func TestNewObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dirSD := nt.InheritFile(root.Entry.SD, true, nt.Administrators)
+	dirSD := nt.InheritFile(root.Entry.SD, true, "")
 	tests := []struct {
 		path       string
 		attributes uint32
@@ -208,10 +208,10 @@ func TestNewObjects(t *testing.T) {
 		junction   bool
 	}{
 		{"dir", 16, dirSD, "", false},
-		{"dir/f", 32, nt.InheritFile(dirSD, false, nt.Administrators), "", false},
-		{"dir/l", 1056, nt.InheritFile(dirSD, false, nt.Administrators), `C:\x`, false},
-		{"dir/d", 1040, nt.InheritFile(dirSD, true, nt.Administrators), `..`, false},
-		{"dir/j", 1040, nt.InheritFile(dirSD, true, nt.Administrators), `C:\app`, true},
+		{"dir/f", 32, nt.InheritFile(dirSD, false, ""), "", false},
+		{"dir/l", 1056, nt.InheritFile(dirSD, false, ""), `C:\x`, false},
+		{"dir/d", 1040, nt.InheritFile(dirSD, true, ""), `..`, false},
+		{"dir/j", 1040, nt.InheritFile(dirSD, true, ""), `C:\app`, true},
 	}
 	for _, test := range tests {
 		f, err := s.Lookup(test.path)

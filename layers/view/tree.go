@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
@@ -46,7 +47,9 @@ type merge struct {
 }
 
 func newMerge() *merge {
-	root := &layers.Entry{Name: "Files", Kind: layers.Dir, Attributes: layers.DefaultDir, SD: nt.RootDirSD()}
+	t := nt.FiletimeOf(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) // for a chain without an entry for C:\
+	root := &layers.Entry{Name: "Files", Kind: layers.Dir, Attributes: layers.DefaultDir, SD: nt.RootDirSD(),
+		Created: t, Modified: t, Accessed: t, Changed: t}
 	return &merge{root: &node{entry: root, children: map[string]*node{}}, base: map[hives.Name]*pack.Item{}}
 }
 
