@@ -37,7 +37,10 @@ func (s *shell) copy(args string) (uint32, error) {
 	}
 	copied := 0
 	for _, f := range files {
-		n, err := s.copyOne(f, dest, intoDir, len(files) > 1, args)
+		if len(files) > 1 {
+			s.p.Println("%s", s.folder(words[0])+f.Name())
+		}
+		n, err := s.copyOne(f, dest, intoDir, args)
 		if err != nil {
 			return 0, err
 		}
@@ -48,6 +51,15 @@ func (s *shell) copy(args string) (uint32, error) {
 		return 1, nil
 	}
 	return 0, nil
+}
+
+// folder is the part of a source that comes before the names of its files, as
+// written.
+func (s *shell) folder(source string) string {
+	if f, ok := s.find(source); ok && f.IsDir() {
+		return strings.TrimRight(source, `\/`) + `\`
+	}
+	return source[:strings.LastIndexAny(source, `\/:`)+1]
 }
 
 // copyNull makes an empty file.
@@ -123,13 +135,10 @@ func (s *shell) target(f *view.File, dest string, intoDir bool) (string, error) 
 
 // copyOne copies a file and returns how many were copied: 1, or 0 after a
 // complaint.
-func (s *shell) copyOne(f *view.File, dest string, intoDir, announce bool, args string) (int, error) {
+func (s *shell) copyOne(f *view.File, dest string, intoDir bool, args string) (int, error) {
 	if f.Entry.Attributes&odd != 0 {
 		_, err := unsupported("copy", args, nt.Win(f.Path)+" is read-only, hidden or a system file")
 		return 0, err
-	}
-	if announce {
-		s.p.Println("%s", nt.Win(f.Path))
 	}
 	to, err := s.target(f, dest, intoDir)
 	if err != nil {
