@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ParseIsolation reads the value of an --isolation flag; "" and "default" are
@@ -58,7 +59,7 @@ func reason(want Isolation, r Runtime, refused []error) string {
 	}
 	why := "its requirements are met"
 	if len(refused) > 0 {
-		why = "because " + errors.Join(refused...).Error()
+		why = "because " + strings.ReplaceAll(errors.Join(refused...).Error(), "\n", "; ")
 	}
 	return fmt.Sprintf("%s isolation by %s: %s", r.Isolation(), r.Name(), why)
 }

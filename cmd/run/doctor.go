@@ -110,10 +110,10 @@ func (a *app) prepare(ctx context.Context, runtimes []runtime.Runtime) error {
 			continue
 		}
 		if err := r.Probe(ctx); err != nil {
-			fmt.Fprintf(a.env.Stderr, "run: %s isolation is left out: %s\n", r.Isolation(), cli.OneLine(err.Error()))
+			a.note(fmt.Sprintf("%s isolation is left out: %s", r.Isolation(), err))
 			continue
 		}
-		if err := p.Prepare(ctx, a.env.Stdout); err != nil {
+		if err := p.Prepare(ctx, a.env.Stderr); err != nil {
 			return fmt.Errorf("set up %s isolation: %w", r.Isolation(), err)
 		}
 		ready++

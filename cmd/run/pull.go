@@ -8,6 +8,7 @@ import (
 	goruntime "runtime"
 
 	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/cmd/internal/transfer"
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/store"
 )
@@ -31,22 +32,25 @@ func (a *app) image(ctx context.Context, st *store.Store, ref string, o runOptio
 		if err := a.pull(ctx, st, ref, platform); err != nil {
 			return nil, err
 		}
-		return load(ctx, st, ref, platform)
+		return transfer.Load(ctx, st, ref, platform)
 	case pullMissing, pullNever:
 	default:
 		return nil, cli.Usagef("--pull %s: want missing, always or never", o.pull)
 	}
-	img, err := load(ctx, st, ref, platform)
+	img, err := transfer.Load(ctx, st, ref, platform)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return img, err
 	}
 	if o.pull == pullNever {
-		return nil, fmt.Errorf("image %s is not in the store, and --pull never forbids to pull it: %w", ref, err)
+		return nil, fmt.Errorf("%w, and --pull=never forbids to pull it", err)
+	}
+	if r, bad := image.ParseRef(ref); bad == nil && r.Host() == "" {
+		return nil, fmt.Errorf("%w: build it, or name the registry that has it, HOST/%s", err, ref)
 	}
 	if err := a.pull(ctx, st, ref, platform); err != nil {
 		return nil, err
 	}
-	return load(ctx, st, ref, platform)
+	return transfer.Load(ctx, st, ref, platform)
 }
 
 // wanted is the platform of the flag, else this host's architecture.
@@ -61,18 +65,8 @@ func wanted(flag string) (image.Platform, error) {
 	return p, nil
 }
 
-// load takes ref for a name first, and for a digest or the beginning of one then.
-func load(ctx context.Context, st *store.Store, ref string, p image.Platform) (*image.Image, error) {
-	name, err := image.ParseRef(ref)
-	if err == nil {
-		img, err := image.Load(ctx, st, name.String(), p)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return img, err
-		}
-	}
-	return image.Load(ctx, st, ref, p)
-}
-
 func (a *app) pull(ctx context.Context, st *store.Store, ref string, p image.Platform) error {
-	return errors.New("pull: not there yet")
+	a.note("pulling " + ref)
+	_, err := transfer.Pull(ctx, st, ref, p, transfer.Options{})
+	return err
 }

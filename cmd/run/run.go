@@ -102,16 +102,14 @@ func (a *app) create(ctx context.Context, st *store.Store, set *container.Set, o
 		return nil, err
 	}
 	if cfg.Isolation == runtime.AutoIsolation && r.Isolation() != runtime.ProcessIsolation {
-		fmt.Fprintln(a.env.Stderr, "run:", cli.OneLine(why))
+		a.note(why)
 	}
 	img, err := a.image(ctx, st, ref, o)
 	if err != nil {
 		return nil, err
 	}
-	if a.version != "" {
-		if err := runtime.Compat(a.version, img.Config.OSVersion, r.Isolation()); err != nil {
-			return nil, err
-		}
+	if cfg.Isolation, err = a.fit(ctx, st, cfg.Isolation, r.Isolation(), img.Config.OSVersion); err != nil {
+		return nil, err
 	}
 	if err := fill(&cfg, img, entrypoint, args); err != nil {
 		return nil, err
@@ -119,6 +117,27 @@ func (a *app) create(ctx context.Context, st *store.Store, set *container.Set, o
 	cfg.Image = ref
 	return set.Create(ctx, cfg)
 }
+
+// fit holds the image's Windows version against the host's, and returns the
+// isolation to ask for. An image that the host takes under hyperv isolation only
+// gets that if the choice is ours.
+func (a *app) fit(ctx context.Context, st *store.Store, want, chosen runtime.Isolation, version string) (runtime.Isolation, error) {
+	if a.version == "" {
+		return want, nil
+	}
+	err := runtime.Compat(a.version, version, chosen)
+	if err == nil || want != runtime.AutoIsolation || runtime.Compat(a.version, version, runtime.HyperVIsolation) != nil {
+		return want, err
+	}
+	if _, _, noVM := runtime.Select(ctx, runtime.HyperVIsolation, a.runtimes(st)...); noVM != nil {
+		return want, errors.Join(err, noVM)
+	}
+	a.note("hyperv isolation, because " + err.Error())
+	return runtime.HyperVIsolation, nil
+}
+
+// note says on standard error what people should know that is no error.
+func (a *app) note(text string) { fmt.Fprintln(a.env.Stderr, "run:", cli.OneLine(text)) }
 
 func (a *app) startDetached(ctx context.Context, c *container.Container) error {
 	l, err := a.launcher()

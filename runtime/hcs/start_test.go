@@ -81,7 +81,7 @@ func (s recordedSystem) Exec(*process) (program, error) {
 	if err := s.r.step("exec"); err != nil {
 		return nil, err
 	}
-	return recordedProgram{s.r}, nil
+	return recordedProgram(s), nil
 }
 func (s recordedSystem) Processes() ([]runtime.ProcessInfo, error) {
 	return []runtime.ProcessInfo{{PID: 8, Command: "hello.exe"}}, s.r.step("processes")
