@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func buildInitramfs(st *store.Store, exe string, modules []module) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if err := checkStatic(content); err != nil {
+	if err := checkStatic(bytes.NewReader(content)); err != nil {
 		return "", fmt.Errorf("%s cannot be the first process of a VM: %w", exe, err)
 	}
 	sum := sha256.New()
@@ -67,8 +68,8 @@ func writeInitramfs(w *bufio.Writer, exe []byte, modules []module) error {
 
 // checkStatic refuses a binary that would need a dynamic loader: there is none in
 // the initramfs.
-func checkStatic(exe []byte) error {
-	f, err := elf.NewFile(bytes.NewReader(exe))
+func checkStatic(exe io.ReaderAt) error {
+	f, err := elf.NewFile(exe)
 	if err != nil {
 		return err
 	}

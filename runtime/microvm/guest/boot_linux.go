@@ -19,8 +19,8 @@ import (
 // deviceWait is how long a device may take to appear after its driver is loaded.
 const deviceWait = 10 * time.Second
 
-// boot is the life of process 1. Its error goes to the serial console, and to the
-// host if that can be reached.
+// boot is the life of process 1. It returns only when something went wrong: why
+// goes to the serial console, and to the host if that can be reached.
 func boot() error {
 	if err := firstMounts(); err != nil {
 		return err

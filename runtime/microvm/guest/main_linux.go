@@ -20,9 +20,7 @@ import (
 func Main() {
 	switch {
 	case os.Getpid() == 1 && os.Args[0] == InitName:
-		if err := boot(); err != nil {
-			fmt.Fprintln(os.Stderr, "mullion:", err)
-		}
+		fmt.Fprintln(os.Stderr, "mullion:", boot())
 		powerOff()
 	case os.Getpid() == 1 && os.Args[0] == enterName:
 		fmt.Fprintln(os.Stderr, "mullion:", enter())
