@@ -33,7 +33,7 @@ func newWine(config *Config) *wine {
 		overrides = "mscoree,mshtml=;winemenubuilder.exe=d" // no offers to download the two
 	}
 	env := append([]string{
-		"HOME=/run", "LANG=C.UTF-8", "PATH=" + WineDir, "WINEPREFIX=" + PrefixDir,
+		"HOME=/run", "LANG=C.UTF-8", "PATH=" + WineDir, "WINESERVER=" + path.Join(WineDir, "wineserver64"), "WINEPREFIX=" + PrefixDir,
 		"WINEDEBUG=-all", "WINEDLLOVERRIDES=" + overrides,
 	}, config.Env...)
 	return &wine{config: config, reaper: newReaper(), env: env}

@@ -16,7 +16,7 @@ import (
 )
 
 // bootTime bounds Wine's first start, which takes ten seconds on a fast machine.
-const bootTime = 10 * time.Minute
+const bootTime = 4 * time.Minute
 
 // boot makes a prefix: it runs wineboot with the tree at dir as its root, in
 // namespaces of its own, so that nothing of the host gets into the prefix (its

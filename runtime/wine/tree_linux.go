@@ -19,10 +19,14 @@ import (
 	"github.com/mullion/mullion/runtime/guest"
 )
 
-// dlopened are libraries that Wine loads by name when they are there. Without
-// freetype every program that uses user32 complains; without gnutls there is no
-// TLS. The last is glibc's before 2.34 only.
-var dlopened = []string{"libfreetype.so.6", "libgnutls.so.30", "libnss_files.so.2"}
+// dlopened are libraries that Wine and glibc load by name when they are there.
+// Without libgcc threads cannot end; without freetype every program that uses
+// user32 complains; with freetype but without fontconfig Wine 8 crashes there when
+// it finds no fonts; without gnutls there is no TLS. The last is glibc's before 2.34 only.
+var dlopened = []string{"libgcc_s.so.1", "libfreetype.so.6", "libfontconfig.so.1", "libgnutls.so.30", "libnss_files.so.2"}
+
+// fontsConf keeps fontconfig from complaining that it has no configuration.
+const fontsConf = "<?xml version=\"1.0\"?>\n<fontconfig><cachedir>/tmp/fontconfig</cachedir></fontconfig>\n"
 
 // unwanted are the unix halves of Wine libraries for hardware and desktops; they
 // drag in hundreds of libraries, and a container has neither.
@@ -50,8 +54,9 @@ func makeTree(ctx context.Context, dir string) error {
 		}
 	}
 	files := map[string]string{
-		guest.ExePath:        "",
-		"/etc/nsswitch.conf": "passwd: files\n",
+		guest.ExePath:           "",
+		"/etc/nsswitch.conf":    "passwd: files\n",
+		"/etc/fonts/fonts.conf": fontsConf,
 	}
 	for name, text := range files {
 		if err := t.write(name, text); err != nil {
