@@ -113,7 +113,7 @@ func (a *app) loadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "load [-i FILE]", Short: "Read images from an archive", Args: cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var r io.Reader = a.env.Stdin
+			r := a.env.Stdin
 			if input != "" {
 				f, err := os.Open(input)
 				if err != nil {

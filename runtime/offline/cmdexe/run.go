@@ -20,7 +20,6 @@ type shell struct {
 	exited     bool
 	code       uint32   // the exit code, once exited
 	dirs       []string // of pushd
-	depth      int
 }
 
 // Main is cmd.exe. rest is the command line after the program's name, as

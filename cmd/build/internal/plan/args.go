@@ -95,7 +95,7 @@ func (s *stageBuilder) arg(list []containerfile.Arg) error {
 		}
 		text := "ARG " + a.Name
 		if ok {
-			s.args.Set(a.Name, value)
+			s.declared.Set(a.Name, value)
 			text += "=" + value
 		}
 		s.config(a.Pos, text)
@@ -105,7 +105,7 @@ func (s *stageBuilder) arg(list []containerfile.Arg) error {
 
 // env is what an instruction of the stage can refer to; ENV wins over ARG.
 func (s *stageBuilder) env() *nt.Env {
-	return nt.NewEnv(append(s.args.List(), s.stage.Config.Config.Env...)...)
+	return nt.NewEnv(append(s.declared.List(), s.stage.Config.Config.Env...)...)
 }
 
 // expand replaces the variables of one word.

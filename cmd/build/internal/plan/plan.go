@@ -92,7 +92,7 @@ type Run struct {
 
 // New plans the build of a file.
 func New(ctx context.Context, f *containerfile.File, o Options) (*Plan, error) {
-	b := &builder{ctx: ctx, file: f, opts: o, plan: &Plan{}, done: map[int]*Stage{}, used: map[string]bool{}, global: map[string]string{}}
+	b := &builder{ctx: ctx, file: f, opts: o, plan: &Plan{}, done: map[int]*Stage{}, args: map[int]*nt.Env{}, used: map[string]bool{}, global: map[string]string{}}
 	b.plan.Warnings = append(b.plan.Warnings, f.Warnings...)
 	if err := b.globals(); err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ type builder struct {
 	opts   Options
 	plan   *Plan
 	done   map[int]*Stage
-	doing  []int
+	args   map[int]*nt.Env   // the ARGs of stages that are done; stages on top of them inherit those
 	global map[string]string // ARGs before the first FROM
 	used   map[string]bool   // build arguments, folded
 }
@@ -164,7 +164,7 @@ func (b *builder) need(index int) (*Stage, error) {
 			return nil, at(in.Pos, in.Name, err)
 		}
 	}
-	b.done[index] = sb.stage
+	b.done[index], b.args[index] = sb.stage, sb.declared
 	b.plan.Stages = append(b.plan.Stages, sb.stage)
 	return sb.stage, nil
 }

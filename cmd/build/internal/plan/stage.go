@@ -16,10 +16,10 @@ import (
 // stageBuilder plans one stage.
 type stageBuilder struct {
 	*builder
-	src   *containerfile.Stage
-	stage *Stage
-	args  *nt.Env // ARGs declared so far
-	cmd   bool    // a CMD of this stage was seen
+	src      *containerfile.Stage
+	stage    *Stage
+	declared *nt.Env // ARGs so far
+	cmd      bool    // a CMD of this stage was seen
 }
 
 // config adds a step that makes no layer.
@@ -29,7 +29,7 @@ func (s *stageBuilder) config(pos containerfile.Pos, text string) {
 
 // from finds what the stage stands on and starts its configuration.
 func (s *stageBuilder) from() error {
-	s.args = nt.NewEnv()
+	s.declared = nt.NewEnv()
 	env := s.globalEnv()
 	base, unset, err := s.file.Expand(s.src.Base, env)
 	if err == nil && base == "" {
@@ -73,6 +73,7 @@ func (s *stageBuilder) base(name string, platform image.Platform) error {
 		}
 		s.stage.Base.Stage = &base.Index
 		s.stage.Config = base.Config.Clone()
+		s.declared = nt.NewEnv(s.args[i].List()...)
 		return nil
 	}
 	if name == "scratch" {
