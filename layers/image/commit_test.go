@@ -436,3 +436,32 @@ func TestDefaultsAreThoseOfTheFormat(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// The longest chain that Windows takes opens, files and registry alike.
+func TestLongestChain(t *testing.T) {
+	st := newStore(t)
+	lower := base(t, st)
+	s := newScratch(t, t, openView(t, t, st, lower), epoch)
+	if err := write(s, "app/x", "text"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Registry().SetValue(`HKLM\SOFTWARE\Acme`, hives.StringValue("Mode", "demo")); err != nil {
+		t.Fatal(err)
+	}
+	chain := append([]view.Layer{lower}, slices.Repeat([]view.Layer{commit(t, t, st, s)}, view.MaxLayers-1)...)
+	v := openView(t, t, st, chain...)
+	if v.ChainID() == openView(t, t, st, chain[1:]...).ChainID() {
+		t.Error("two chains have one ID")
+	}
+	f, err := v.Lookup("app/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Layer != view.MaxLayers-1 || f.Name() != "x" {
+		t.Errorf("%s comes from layer %d", f.Name(), f.Layer)
+	}
+	wantText(t, v, hives.Software, "Acme", "Mode", "demo")
+	if _, err := view.Open(t.Context(), st, append(chain, lower)); err == nil {
+		t.Error("opened a chain that is too long")
+	}
+}

@@ -34,15 +34,20 @@ func Load(ctx context.Context, st *store.Store, nameOrDigest string, p Platform)
 	if err != nil {
 		return nil, fmt.Errorf("load image: %w", err)
 	}
-	l := loader{st: st, want: p}
-	if l.want.OS == "" {
-		l.want.OS = "windows"
-	}
+	l := loader{st: st, want: windows(p)}
 	img, err := l.load(ctx, desc, maxIndexes)
 	if err != nil {
 		return nil, fmt.Errorf("load image %s: %w", nameOrDigest, err)
 	}
 	return img, nil
+}
+
+// windows fills in the OS.
+func windows(p Platform) Platform {
+	if p.OS == "" {
+		p.OS = "windows"
+	}
+	return p
 }
 
 type loader struct {
@@ -114,9 +119,10 @@ func (l *loader) loadConfig(ctx context.Context, img *Image) error {
 	return nil
 }
 
-// Choose picks the entry of an index that is best for p, whether the store has it or not.
+// Choose picks the entry of an index that is best for p, whether the store has it or not. Like Load it takes only
+// Windows images.
 func Choose(entries []ocispec.Descriptor, p Platform) (ocispec.Descriptor, error) {
-	fit, err := fitting(entries, p)
+	fit, err := fitting(entries, windows(p))
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
