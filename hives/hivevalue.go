@@ -68,7 +68,7 @@ func (h *Hive) data(v vk) ([]byte, error) {
 	switch {
 	case size == 0:
 		return nil, nil
-	case size > maxData:
+	case size > maxData || size > h.bins:
 		return nil, fmt.Errorf("%w: %d bytes of data", ErrFormat, size)
 	}
 	if size > dbSegment && h.minor >= 4 {

@@ -83,7 +83,7 @@ func checkKeyName(name string) error {
 		return fmt.Errorf("empty name: %w", fs.ErrInvalid)
 	case strings.ContainsAny(name, "\\\x00"):
 		return fmt.Errorf("name %q holds a backslash or NUL: %w", name, fs.ErrInvalid)
-	case len(name) > maxKeyName && len(nt.UTF16(name)) > maxKeyName:
+	case unitCount(name) > maxKeyName:
 		return fmt.Errorf("name of more than %d characters: %w", maxKeyName, fs.ErrInvalid)
 	}
 	return nil

@@ -30,14 +30,18 @@ func (n rawName) String() string {
 	}
 	for _, c := range n.b {
 		if c >= 0x80 {
-			u := make([]uint16, len(n.b))
-			for i, c := range n.b {
-				u[i] = uint16(c)
-			}
-			return nt.String(u)
+			return n.latin1()
 		}
 	}
 	return string(n.b)
+}
+
+func (n rawName) latin1() string {
+	u := make([]uint16, len(n.b))
+	for i, c := range n.b {
+		u[i] = uint16(c)
+	}
+	return nt.String(u)
 }
 
 // compare orders names as subkey lists are ordered.
@@ -95,6 +99,9 @@ func foldUnits(name string) []uint16 {
 
 // encode stores a name: as Latin-1 if every unit fits, as Windows does.
 func encode(name string) rawName {
+	if isASCII(name) {
+		return rawName{b: []byte(name), latin: true}
+	}
 	u := nt.UTF16(name)
 	b := make([]byte, 0, len(u))
 	for _, c := range u {
@@ -104,4 +111,21 @@ func encode(name string) rawName {
 		b = append(b, byte(c))
 	}
 	return rawName{b: b, latin: true}
+}
+
+// unitCount is the length of a name in UTF-16 units.
+func unitCount(name string) int {
+	if isASCII(name) {
+		return len(name)
+	}
+	return len(nt.UTF16(name))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -98,7 +98,7 @@ func checkSD(sd []byte) error {
 // checkValue holds a value against what a hive can store and Windows can set.
 func checkValue(v Value) error {
 	switch {
-	case len(v.Name) > maxValueName && len(nt.UTF16(v.Name)) > maxValueName:
+	case unitCount(v.Name) > maxValueName:
 		return fmt.Errorf("value name of more than %d characters", maxValueName)
 	case strings.IndexByte(v.Name, 0) >= 0:
 		return fmt.Errorf("value name %q holds a NUL", v.Name)

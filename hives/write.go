@@ -143,15 +143,15 @@ func (w *writer) key(p pending) ([]pending, error) {
 	put32(b, nkMaxValName, values.maxName)
 	put32(b, nkMaxData, values.maxData)
 	put16(b, nkNameLen, uint16(len(name.b)))
-	put16(b, nkClassLen, uint16(2*len(nt.UTF16(k.info.Class))))
+	put16(b, nkClassLen, uint16(2*unitCount(k.info.Class)))
 	copy(b[nkName:], name.b)
 
 	kids := make([]pending, len(k.kids))
 	var maxName, maxClass int
 	for i, c := range k.kids {
 		kids[len(kids)-1-i] = pending{k: c, parent: off, slot: slots[i], depth: p.depth + 1}
-		maxName = max(maxName, 2*len(nt.UTF16(c.name)))
-		maxClass = max(maxClass, 2*len(nt.UTF16(c.info.Class)))
+		maxName = max(maxName, 2*unitCount(c.name))
+		maxClass = max(maxClass, 2*unitCount(c.info.Class))
 	}
 	put16(b, nkMaxName, uint16(maxName))
 	put32(b, nkMaxClass, uint32(maxClass))
@@ -166,8 +166,8 @@ func (k *memKey) check(name rawName) error {
 		return fmt.Errorf("name of %d characters", n)
 	case len(k.info.SD) == 0 || len(k.info.SD) > maxSD:
 		return fmt.Errorf("security descriptor of %d bytes", len(k.info.SD))
-	case 2*len(nt.UTF16(k.info.Class)) > maxClass:
-		return fmt.Errorf("class of %d characters", len(nt.UTF16(k.info.Class)))
+	case 2*unitCount(k.info.Class) > maxClass:
+		return fmt.Errorf("class of %d characters", unitCount(k.info.Class))
 	}
 	return nil
 }

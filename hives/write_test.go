@@ -96,6 +96,9 @@ func TestHashAndOrder(t *testing.T) {
 			t.Errorf("hash of %s = %#x, want %#x", name, got, want)
 		}
 	}
+	if n := encode("\xFF"); n.latin || n.String() != "\uFFFD" {
+		t.Errorf("a byte that is no text is stored as %v", n)
+	}
 	if n := encode("Ж"); n.latin || encode("ÿ").latin != true || encode("ÿ").compare(encode("Ÿ")) != 0 {
 		t.Errorf("names are stored wrongly: %v", n)
 	}
