@@ -64,7 +64,7 @@ func TestTOCDetectsEveryChange(t *testing.T) {
 }
 
 func TestTOCNeedsDigests(t *testing.T) {
-	for _, d := range []digest.Digest{"", "sha256:12", digest.Digest("sha512:"+strings.Repeat("ab", 64))} {
+	for _, d := range []digest.Digest{"", "sha256:12", digest.Digest("sha512:" + strings.Repeat("ab", 64))} {
 		if err := (&TOC{DiffID: d, Digest: d}).Encode(&bytes.Buffer{}); err == nil {
 			t.Errorf("%q was taken", d)
 		}

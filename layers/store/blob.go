@@ -131,9 +131,9 @@ func (s *Store) judge(desc ocispec.Descriptor, f io.Reader, size int64) error {
 
 // corrupt marks a blob as damaged, so that the next pull or build replaces it, and returns the error.
 func (s *Store) corrupt(d digest.Digest, problem string) error {
+	// Without the lock, as Prune finds damage too. In a store only to read from, the error is all we can give.
 	if err := makeDirs(s.path(derivedDir, "damaged")); err == nil {
-		// In a store only to read from, the error is all we can give.
-		_ = s.WriteDerived(s.markPath(d), nil)
+		_ = touch(s.markPath(d))
 	}
 	return &CorruptError{Digest: d, Problem: problem}
 }
@@ -158,7 +158,8 @@ func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, max int64
 	return data, nil
 }
 
-// Verify reads a blob to its end and compares its digest.
+// Verify reads a blob to its end and compares its digest. One that was found damaged and is right again, because somebody
+// copied it in, is then there again.
 func (s *Store) Verify(ctx context.Context, desc ocispec.Descriptor) error {
 	b, err := s.Blob(ctx, desc)
 	if err != nil {
@@ -171,6 +172,9 @@ func (s *Store) Verify(ctx context.Context, desc ocispec.Descriptor) error {
 	}
 	if !v.Verified() {
 		return s.corrupt(desc.Digest, "its bytes have another digest")
+	}
+	if !s.present(desc.Digest) {
+		_ = os.Remove(s.markPath(desc.Digest)) // who may only read can do nothing about it
 	}
 	return nil
 }

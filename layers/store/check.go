@@ -98,14 +98,13 @@ func (c *checker) image(name string, d ocispec.Descriptor) error {
 		return nil
 	case err != nil:
 		return err
+	case !c.store.present(d.Digest):
+		return nil // checkBlobs has reported the damage
 	case d.Size > 0 && info.Size() != d.Size:
 		c.found = append(c.found, Finding{name, fmt.Sprintf("its blob %s has %d bytes, not %d", d.Digest, info.Size(), d.Size), pullAgain})
 		return nil
 	}
 	children, err := c.store.children(c.ctx, d)
-	if errors.Is(err, ErrCorrupt) {
-		return nil // checkBlobs has reported it
-	}
 	if err != nil {
 		c.found = append(c.found, Finding{name, strings.ReplaceAll(err.Error(), "\n", " "), pullAgain})
 		return nil

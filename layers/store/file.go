@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -26,10 +27,13 @@ func makeDirs(dir string) error {
 	return adopt(dir)
 }
 
+// newSuffix marks a file that is about to replace the one without it.
+const newSuffix = ".new"
+
 // replaceFile writes a file durably: readers see the old bytes or the new. The caller holds the lock that makes it the
 // only writer.
 func replaceFile(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(path+newSuffix, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -49,9 +53,18 @@ func replaceFile(path string, data []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// touch makes an empty file.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), adopt(path))
+}
+
 // WriteDerived writes a file of derived data so that readers see all of it or none. It need not survive a loss of power.
 func (s *Store) WriteDerived(path string, data []byte) error {
-	f, err := s.temp()
+	f, err := s.temp(context.Background())
 	if err != nil {
 		return err
 	}

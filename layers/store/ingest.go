@@ -29,7 +29,7 @@ func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := s.temp()
+	f, err := s.temp(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("begin blob: %w", err)
 	}

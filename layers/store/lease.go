@@ -103,8 +103,8 @@ func (l *lease) end() error {
 }
 
 // temp makes a file in ingest, which Prune removes if the process dies.
-func (s *Store) temp() (*os.File, error) {
-	unlock, err := s.lock(context.Background(), shared)
+func (s *Store) temp(ctx context.Context) (*os.File, error) {
+	unlock, err := s.lock(ctx, shared)
 	if err != nil {
 		return nil, err
 	}

@@ -79,8 +79,8 @@ func (s *Store) create() error {
 // begun reports whether names are but what another process makes at this moment.
 func (s *Store) begun(names []os.DirEntry) bool {
 	for _, n := range names {
-		switch n.Name() {
-		case "blobs", ingestDir, leaseDir, derivedDir, "containers", lockFile, ocispec.ImageIndexFile:
+		switch strings.TrimSuffix(n.Name(), newSuffix) {
+		case "blobs", ingestDir, leaseDir, derivedDir, lockFile, ocispec.ImageIndexFile, ocispec.ImageLayoutFile, versionFile:
 		default:
 			return false
 		}
