@@ -138,6 +138,19 @@ func TestSameBytesOnAnyNumberOfCores(t *testing.T) {
 	}
 }
 
+// The blobs of yesterday's builds: another version of a compressor must not change them unnoticed, as every digest would.
+func TestGoldenDigests(t *testing.T) {
+	for c, want := range map[Compression]digest.Digest{
+		None: "sha256:fa191f44924c041330c68830076779400e25134537c750ab5bd165c399f08fbc",
+		Gzip: "sha256:7094f7cf1a3b9a884138750918a8610aba5c6345f6ffb4089590a8bcf6ed8a4a",
+		Zstd: "sha256:10f1df31e6c9ffb4c31f84593144343c42e97a5ef3644f4f8839733abf61e910",
+	} {
+		if _, res, _ := build(t, c, sample(1<<20)); res.Digest != want {
+			t.Errorf("%s: %s, want %s", c, res.Digest, want)
+		}
+	}
+}
+
 func TestGzipHeaderSaysNothing(t *testing.T) {
 	blob, _, _ := build(t, Gzip, sample(1))
 	if want := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}; !bytes.Equal(blob[:10], want) {

@@ -138,15 +138,15 @@ func (s *Store) corrupt(d digest.Digest, problem string) error {
 	return &CorruptError{Digest: d, Problem: problem}
 }
 
-// ReadBlob returns the bytes of a blob of at most max bytes, verified.
-func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, max int64) ([]byte, error) {
+// ReadBlob returns the bytes of a blob of at most most bytes, verified.
+func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, most int64) ([]byte, error) {
 	b, err := s.Blob(ctx, desc)
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	if b.Size() > max {
-		return nil, fmt.Errorf("blob %s has %d bytes, more than the %d that are expected", desc.Digest, b.Size(), max)
+	if b.Size() > most {
+		return nil, fmt.Errorf("blob %s has %d bytes, more than the %d that are expected", desc.Digest, b.Size(), most)
 	}
 	data, err := io.ReadAll(b)
 	if err != nil {
