@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -278,7 +279,7 @@ func (b *building) solve(ctx context.Context, p *plan.Plan, names []string, igno
 	defer buildContext.Close()
 	options := solve.Options{
 		Store: b.st, Cache: cache.Open(b.st), NoCache: b.o.noCache, Context: buildContext, Time: created,
-		Load: b.load, Output: b.env.Stderr, Progress: b.progress,
+		Load: b.load, Output: &lineEnds{w: b.env.Stderr}, Progress: b.progress,
 	}
 	if b.o.quiet {
 		options.Output, options.Progress = io.Discard, nil
@@ -296,6 +297,14 @@ func (b *building) solve(ctx context.Context, p *plan.Plan, names []string, igno
 		return err
 	}
 	return b.pushAll(ctx, names)
+}
+
+// lineEnds turns Windows' line ends into those of this side.
+type lineEnds struct{ w io.Writer }
+
+func (l *lineEnds) Write(p []byte) (int, error) {
+	_, err := l.w.Write(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n")))
+	return len(p), err
 }
 
 // progress prints one line for each step.

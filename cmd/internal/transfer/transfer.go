@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/mullion/mullion/layers/image"
@@ -23,7 +24,9 @@ type Options struct {
 // store. name is the full form of a name, "" for a digest. Nothing there is an
 // error that matches fs.ErrNotExist.
 func Resolve(ctx context.Context, st *store.Store, ref string) (name string, d ocispec.Descriptor, err error) {
-	if r, err := image.ParseRef(ref); err == nil {
+	r, perr := image.ParseRef(ref)
+	_, derr := digest.Parse(ref) // a digest alone also looks like a name with a tag
+	if perr == nil && derr != nil {
 		d, err := st.Resolve(ctx, r.String())
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return r.String(), d, err
