@@ -131,7 +131,7 @@ func TestHashFrames(t *testing.T) {
 		}
 		ids[id] = name
 	}
-	const golden = "fa191f44924c041330c68830076779400e25134537c750ab5bd165c399f08fbc"
+	const golden = "850e4261edffff7233fa795b8c81337127c75e20838d7cf004bde260d65d1c71"
 	if got := id("a", "b").String(); got != golden {
 		t.Errorf("%s, want %s: every cache there is would be lost", got, golden)
 	}
