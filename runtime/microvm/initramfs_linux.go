@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/runtime/microvm/guest"
@@ -41,7 +42,22 @@ func buildInitramfs(st *store.Store, exe string, modules []module) (string, erro
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
+	sweep(filepath.Dir(file))
 	return file, writeFile(file, func(w *bufio.Writer) error { return writeInitramfs(w, content, modules) })
+}
+
+// sweep removes what older builds of Mullion have left. What is younger than a day
+// may be about to boot.
+func sweep(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 func writeInitramfs(w *bufio.Writer, exe []byte, modules []module) error {

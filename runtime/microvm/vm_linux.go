@@ -137,7 +137,7 @@ func (v *vm) failure(err error) error {
 	v.kill()
 	var said []string
 	for _, t := range []*tail{v.console, v.stderr} {
-		if s := t.lines(8); s != "" {
+		if s := t.lines(lastWords); s != "" {
 			said = append(said, s)
 		}
 	}
@@ -154,6 +154,10 @@ func (v *vm) kill() {
 	<-v.gone
 	v.port.Close()
 }
+
+// lastWords is how many lines of a dead VM's console an error shows: a kernel's
+// panic and most of what follows it.
+const lastWords = 20
 
 // tail keeps the end of what is written to it.
 type tail struct {

@@ -1,6 +1,7 @@
 package microvm
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -113,11 +114,15 @@ func newHost(t *testing.T) *host {
 	if _, err := exec.LookPath(qemuName); err != nil {
 		skip(t, qemuName+" is not installed")
 	}
-	st, err := store.Open(cacheDir(t))
+	kernels, err := store.Open(cacheDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := getKernel(t.Context(), st, func(line string) { t.Log(line) })
+	st, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := getKernel(t.Context(), kernels, func(line string) { t.Log(line) })
 	if err != nil {
 		skip(t, err.Error())
 	}
@@ -343,8 +348,13 @@ func TestAProgramInAVM(t *testing.T) {
 
 func TestTopAndKill(t *testing.T) {
 	h := newHost(t)
-	spec := newSpec(t, nil, nil)
+	out, w := io.Pipe()
+	spec := newSpec(t, w, nil)
 	p := h.start(t, h.image(t), spec, "write=kept.txt", "sleep")
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "wrote <nil>" {
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
 	list, err := p.Top(t.Context())
 	if err != nil || len(list) != 1 || !strings.Contains(list[0].Command, "fake.exe write=kept.txt sleep") {
 		t.Errorf("the process list is %v, %v", list, err)
@@ -429,7 +439,7 @@ func TestAVMThatDoesNotBootIsExplained(t *testing.T) {
 		t.Errorf("the error does not show the console: %v", err)
 	}
 	m.kernel = empty
-	if _, err := boot(t.Context(), qemu, m); err == nil || !strings.Contains(err.Error(), "qemu-system") {
+	if _, err := boot(t.Context(), qemu, m); err == nil || !strings.Contains(err.Error(), "could not load kernel") {
 		t.Errorf("QEMU's own words are not in %v", err)
 	}
 }
