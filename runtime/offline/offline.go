@@ -29,6 +29,7 @@ type Options struct {
 	Stderr  io.Writer     // nil discards
 	Pos     string        // where the command line stands, "Containerfile:12", for errors
 	Version string        // of the image's Windows, "10.0.20348.2700"; "" if unknown
+	User    string        // the account that the command runs as; "" for ContainerAdministrator
 }
 
 // UnsupportedError reports a command that cannot be carried out without Windows.
@@ -58,6 +59,7 @@ func Run(ctx context.Context, o Options, commandLine string) (exit uint32, err e
 	p := &proc.Process{
 		Files: o.Scratch, Cwd: o.Cwd, Env: nt.NewEnv(o.Env.List()...),
 		Stdin: strings.NewReader(""), Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version,
+		Admin: administrator(o.User),
 	}
 	if p.Cwd == "" {
 		p.Cwd = `C:\`
@@ -114,12 +116,29 @@ func why(base string) string {
 	return "this program cannot be run without Windows"
 }
 
+// administrator tells whether an account may write the machine's registry.
+func administrator(user string) bool {
+	switch strings.ToLower(account(user)) {
+	case "containeradministrator", "administrator", "system":
+		return true
+	}
+	return false
+}
+
 // ours makes sure that name means the system's own program: a file of the image
 // by the same name that comes first in the search, or that is elsewhere than in
 // System32, is a program that cannot be run.
 func ours(p *proc.Process, name, base string) error {
+	system := "windows/system32/" + base
 	found := cmdexe.Search(p, name)
-	if found == "" || nt.EqualFold(found, "windows/system32/"+base+".exe") {
+	if found == "" && strings.ContainsAny(name, `\/:`) {
+		path, err := p.Path(name)
+		if err != nil || !nt.EqualFold(path, system) && !nt.EqualFold(path, system+".exe") {
+			return &proc.Unsupported{Command: name, Why: "the image has no such program"}
+		}
+		return nil
+	}
+	if found == "" || nt.EqualFold(found, system+".exe") {
 		return nil
 	}
 	return &proc.Unsupported{Command: name, Why: fmt.Sprintf("%s is a program of the image and cannot be run without Windows", nt.Win(found))}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -21,23 +22,45 @@ import (
 
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// TestMain makes the generated base layer once; every test has a Scratch of its
+// own over it.
+func TestMain(m *testing.M) {
+	code, err := withBase(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+var base *view.View
+
+func withBase(run func() int) (code int, err error) {
+	dir, err := os.MkdirTemp("", "offline")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	st, err := store.Open(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer st.Close()
+	layer, err := image.WriteLayer(ctx, st, pack.None, func(w *pack.Writer) error { return image.ScratchBase(w, epoch) })
+	if err != nil {
+		return 0, err
+	}
+	if base, err = view.Open(ctx, st, []view.Layer{layer}); err != nil {
+		return 0, err
+	}
+	return run(), nil
+}
+
 // newScratch is a Scratch over the generated base layer.
 func newScratch(t testing.TB) *view.Scratch {
 	t.Helper()
-	ctx := context.Background()
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	layer, err := image.WriteLayer(ctx, st, pack.None, func(w *pack.Writer) error { return image.ScratchBase(w, epoch) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := view.Open(ctx, st, []view.Layer{layer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := view.NewScratch(v, t.TempDir(), view.ScratchOptions{Time: nt.FiletimeOf(epoch)})
+	s, err := view.NewScratch(base, t.TempDir(), view.ScratchOptions{Time: nt.FiletimeOf(epoch)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,6 +249,7 @@ func TestUnsupported(t *testing.T) {
 		{`cmd /S /C for %i in (a b) do echo %i`, "for %i in (a b) do echo %i"},
 		{`cmd /S /C call x.bat`, "call x.bat"},
 		{`cmd /S /C .\setup.exe /S`, `.\setup.exe`},
+		{`C:\tools\reg.exe query HKLM\SOFTWARE`, `C:\tools\reg.exe`},
 		{`cmd /S /C echo %DATE%`, "%DATE%"},
 		{`cmd /S /C set /a X=1+1`, "set /a X=1+1"},
 		{`cmd /S /C setx NAME value`, "setx NAME value"},
@@ -292,6 +316,30 @@ func TestEnvironment(t *testing.T) {
 	// What setx writes does not change the environment of what runs.
 	if r, err := runLine(t, s, `cmd /c setx /M LATER x >nul & set LATER`); err != nil || r.exit != 1 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// ContainerUser may read the machine's registry, not write it.
+func TestContainerUser(t *testing.T) {
+	s := newScratch(t)
+	e, err := offline.Environment(s.Registry(), "ContainerUser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		`reg add HKLM\SOFTWARE\X /f`:                  "ERROR: Access is denied.\r\n",
+		`reg delete HKLM\SOFTWARE\Classes /f`:         "ERROR: Access is denied.\r\n",
+		`setx /M A b`:                                 "ERROR: Access to the registry path is denied.\r\n",
+		`C:\Windows\System32\reg query HKLM\SOFTWARE`: "",
+	} {
+		var errOut bytes.Buffer
+		exit, err := offline.Run(context.Background(), offline.Options{Scratch: s, Env: e, Stderr: &errOut, User: "ContainerUser"}, line)
+		if err != nil || errOut.String() != want || (exit == 0) != (want == "") {
+			t.Errorf("%s: exit code %d, %v, %q", line, exit, err, errOut.String())
+		}
+	}
+	if s.Registry().Changed() {
+		t.Error("the registry has changed")
 	}
 }
 

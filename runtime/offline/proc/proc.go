@@ -24,6 +24,7 @@ type Process struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Version        string // of Windows, "10.0.20348.2700"; "" if the image has none
+	Admin          bool   // whether it may write the machine's registry
 }
 
 // Program is a command that is a process of its own. args are those after its

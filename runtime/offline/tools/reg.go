@@ -63,6 +63,9 @@ func reg(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 	if problem != "" {
 		return complain(p, problem), nil
 	}
+	if verb != "query" && !p.Admin {
+		return complain(p, "Access is denied."), nil
+	}
 	switch verb {
 	case "add":
 		return regAdd(p, c)

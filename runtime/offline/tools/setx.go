@@ -40,6 +40,10 @@ func setx(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 	if !machine {
 		return 0, &proc.Unsupported{Command: "setx " + strings.Join(args, " "), Why: "variables of the user are not supported yet; add /M to set one of the machine"}
 	}
+	if !p.Admin {
+		p.Complain("ERROR: Access to the registry path is denied.")
+		return 1, nil
+	}
 	name, value := words[0], words[1]
 	if u := nt.UTF16(value); len(u) > maxSetx {
 		value = nt.String(u[:maxSetx])

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mullion/mullion/cmd/build/internal/plan"
@@ -160,7 +159,7 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step) error
 	}
 	exit, err := offline.Run(s.ctx, offline.Options{
 		Scratch: sc, Cwd: r.Cwd, Env: env, Stdout: s.Output, Stderr: s.Output,
-		Pos: step.Pos.String(), Version: p.Config.OSVersion,
+		Pos: step.Pos.String(), Version: p.Config.OSVersion, User: r.User,
 	}, r.CommandLine)
 	if err != nil {
 		return &placedError{err}
@@ -175,7 +174,7 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step) error
 // hexadecimal.
 func exitText(exit uint32) string {
 	if exit > 0xFFFF {
-		return strings.ToUpper(fmt.Sprintf("0x%08x", exit))
+		return fmt.Sprintf("0x%08X", exit)
 	}
 	return strconv.FormatUint(uint64(exit), 10)
 }
