@@ -20,7 +20,7 @@ const BaseVersion = 1
 // here; nothing comes from Microsoft. All times are t.
 //
 // It holds the directories and access rights that every Windows image has (the system's, the program folders, the
-// profiles of the container accounts, [BaseDirs] lists them), and in Windows\System32\config the five hives: SYSTEM with
+// profiles of the container accounts, baseDirs lists them), and in Windows\System32\config the five hives: SYSTEM with
 // its control set and the machine's environment, SOFTWARE with the folders of profiles and programs, DEFAULT with the
 // environment of the system's profile, SAM and SECURITY with a root alone.
 //
@@ -61,20 +61,20 @@ type baseFile struct {
 func baseTree(t nt.Filetime) ([]baseFile, error) {
 	var list []baseFile
 	sds := map[string][]byte{"": nt.RootDirSD()}
-	for _, d := range BaseDirs() {
-		if d.Path != "" {
-			parent, _ := cutLast(d.Path)
-			sds[d.Path] = nt.InheritFile(sds[parent], true, nt.System)
+	for _, d := range baseDirs() {
+		if d.path != "" {
+			parent, _ := cutLast(d.path)
+			sds[d.path] = nt.InheritFile(sds[parent], true, nt.System)
 		}
-		if d.SDDL != "" {
-			sd, err := nt.ParseSDDL(d.SDDL)
+		if d.sddl != "" {
+			sd, err := nt.ParseSDDL(d.sddl)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", d.Path, err)
+				return nil, fmt.Errorf("%s: %w", d.path, err)
 			}
-			sds[d.Path] = sd.Marshal()
+			sds[d.path] = sd.Marshal()
 		}
-		e := entry(strings.TrimSuffix("Files/"+d.Path, "/"), layers.Dir, layers.DefaultDir|d.Attributes, t)
-		e.SD = sds[d.Path]
+		e := entry(strings.TrimSuffix("Files/"+d.path, "/"), layers.Dir, layers.DefaultDir|d.attributes, t)
+		e.SD = sds[d.path]
 		list = append(list, baseFile{entry: e})
 	}
 	for _, name := range hives.Names {

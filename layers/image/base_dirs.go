@@ -2,11 +2,11 @@ package image
 
 import "github.com/mullion/mullion/layers"
 
-// BaseDir is a directory of the generated base layer.
-type BaseDir struct {
-	Path       string // slash-separated, relative to C:\
-	SDDL       string // access rights; "" for those that its parent passes on
-	Attributes uint32 // besides that of a directory
+// baseDir is a directory of the generated base layer.
+type baseDir struct {
+	path       string // slash-separated, relative to C:\
+	sddl       string // access rights; "" for those that its parent passes on
+	attributes uint32 // besides that of a directory
 }
 
 // The access rights of a Windows installation, less what only TrustedInstaller or a desktop needs: SYSTEM and
@@ -22,65 +22,65 @@ const (
 	userDir     = fullAccess + "(A;OICI;FA;;;S-1-5-93-2-2)" // ContainerUser's
 )
 
-// BaseDirs lists the directories of the generated base layer, each after the one it is in.
-func BaseDirs() []BaseDir {
-	dirs := []BaseDir{
+// baseDirs lists the directories of the generated base layer, each after the one it is in.
+func baseDirs() []baseDir {
+	dirs := []baseDir{
 		{},
-		{Path: "Program Files", SDDL: readOnlyDir},
-		{Path: "Program Files/Common Files"},
-		{Path: "Program Files (x86)", SDDL: readOnlyDir},
-		{Path: "Program Files (x86)/Common Files"},
-		{Path: "ProgramData", SDDL: addableDir, Attributes: layers.AttrHidden},
-		{Path: "ProgramData/Microsoft"},
-		{Path: "ProgramData/Microsoft/Windows"},
-		{Path: "Users", SDDL: usersDir},
-		{Path: "Windows", SDDL: readOnlyDir},
-		{Path: "Windows/Fonts"},
-		{Path: "Windows/Logs"},
-		{Path: "Windows/ServiceProfiles"},
-		{Path: "Windows/ServiceProfiles/LocalService"},
-		{Path: "Windows/ServiceProfiles/NetworkService"},
-		{Path: "Windows/System32"},
-		{Path: "Windows/System32/Wbem"},
-		{Path: "Windows/System32/WindowsPowerShell"},
-		{Path: "Windows/System32/WindowsPowerShell/v1.0"},
-		{Path: "Windows/System32/config", SDDL: fullAccess},
-		{Path: "Windows/System32/config/systemprofile"},
-		{Path: "Windows/System32/drivers"},
-		{Path: "Windows/System32/drivers/DriverData"},
-		{Path: "Windows/System32/drivers/etc"},
-		{Path: "Windows/SysWOW64"},
-		{Path: "Windows/Temp", SDDL: tempDir},
+		{path: "Program Files", sddl: readOnlyDir},
+		{path: "Program Files/Common Files"},
+		{path: "Program Files (x86)", sddl: readOnlyDir},
+		{path: "Program Files (x86)/Common Files"},
+		{path: "ProgramData", sddl: addableDir, attributes: layers.AttrHidden},
+		{path: "ProgramData/Microsoft"},
+		{path: "ProgramData/Microsoft/Windows"},
+		{path: "Users", sddl: usersDir},
+		{path: "Windows", sddl: readOnlyDir},
+		{path: "Windows/Fonts"},
+		{path: "Windows/Logs"},
+		{path: "Windows/ServiceProfiles"},
+		{path: "Windows/ServiceProfiles/LocalService"},
+		{path: "Windows/ServiceProfiles/NetworkService"},
+		{path: "Windows/System32"},
+		{path: "Windows/System32/Wbem"},
+		{path: "Windows/System32/WindowsPowerShell"},
+		{path: "Windows/System32/WindowsPowerShell/v1.0"},
+		{path: "Windows/System32/config", sddl: fullAccess},
+		{path: "Windows/System32/config/systemprofile"},
+		{path: "Windows/System32/drivers"},
+		{path: "Windows/System32/drivers/DriverData"},
+		{path: "Windows/System32/drivers/etc"},
+		{path: "Windows/SysWOW64"},
+		{path: "Windows/Temp", sddl: tempDir},
 	}
 	dirs = append(dirs, profile("Users/ContainerAdministrator", adminDir, 0)...)
 	dirs = append(dirs, profile("Users/ContainerUser", userDir, 0)...)
 	dirs = append(dirs, profile("Users/Default", "", layers.AttrHidden)...)
-	dirs = append(dirs, BaseDir{Path: "Users/Public", SDDL: sharedDir})
+	dirs = append(dirs, baseDir{path: "Users/Public", sddl: sharedDir})
 	return append(dirs, library("Users/Public")...)
 }
 
 // profile lists the home directory of an account.
-func profile(home, sddl string, attributes uint32) []BaseDir {
-	dirs := []BaseDir{
-		{Path: home, SDDL: sddl, Attributes: attributes},
-		{Path: home + "/AppData", Attributes: layers.AttrHidden},
-		{Path: home + "/AppData/Local"},
-		{Path: home + "/AppData/Local/Microsoft"},
-		{Path: home + "/AppData/Local/Microsoft/Windows"},
-		{Path: home + "/AppData/Local/Temp"},
-		{Path: home + "/AppData/LocalLow"},
-		{Path: home + "/AppData/Roaming"},
-		{Path: home + "/AppData/Roaming/Microsoft"},
-		{Path: home + "/AppData/Roaming/Microsoft/Windows"},
+func profile(home, sddl string, attributes uint32) []baseDir {
+	dirs := []baseDir{
+		{path: home, sddl: sddl, attributes: attributes},
+		{path: home + "/AppData", attributes: layers.AttrHidden},
+		{path: home + "/AppData/Local"},
+		{path: home + "/AppData/Local/Microsoft"},
+		{path: home + "/AppData/Local/Microsoft/Windows"},
+		{path: home + "/AppData/Local/Temp"},
+		{path: home + "/AppData/LocalLow"},
+		{path: home + "/AppData/Roaming"},
+		{path: home + "/AppData/Roaming/Microsoft"},
+		{path: home + "/AppData/Roaming/Microsoft/Windows"},
 	}
 	return append(dirs, library(home)...)
 }
 
 // library lists the folders that programs look for in every home.
-func library(home string) []BaseDir {
-	var dirs []BaseDir
+func library(home string) []baseDir {
+	var dirs []baseDir
 	for _, name := range []string{"Desktop", "Documents", "Downloads", "Music", "Pictures", "Videos"} {
-		dirs = append(dirs, BaseDir{Path: home + "/" + name})
+		dirs = append(dirs, baseDir{path: home + "/" + name})
 	}
 	return dirs
 }

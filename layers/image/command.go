@@ -12,8 +12,8 @@ import (
 // maxCommandLine is what CreateProcess takes, in UTF-16 units without the final NUL.
 const maxCommandLine = 32766
 
-// DefaultShell returns what runs the shell form where no SHELL says otherwise.
-func DefaultShell() []string { return []string{"cmd", "/S", "/C"} }
+// defaultShell returns what runs the shell form where no SHELL says otherwise.
+func defaultShell() []string { return []string{"cmd", "/S", "/C"} }
 
 // Command is the operand of RUN, CMD or ENTRYPOINT.
 type Command struct {
@@ -30,7 +30,7 @@ func (c *Config) Line(cmd Command) string {
 	}
 	shell := c.Shell
 	if len(shell) == 0 {
-		shell = DefaultShell()
+		shell = defaultShell()
 	}
 	// The words of SHELL are joined as they are, like Docker on Windows does: people write "-Command", "$x = 1;".
 	return strings.Join(slices.Concat([]string{quoteProgram(shell[0])}, shell[1:], []string{cmd.Text}), " ")

@@ -17,7 +17,7 @@ type Config struct {
 	ocispec.Image
 	// ArgsEscaped says that the first element of Entrypoint and Cmd taken together is a command line, not an argument.
 	ArgsEscaped bool
-	// Shell is what runs the shell form of commands; nil stands for DefaultShell.
+	// Shell is what runs the shell form of commands; nil stands for cmd /S /C.
 	Shell []string
 	// Healthcheck is nil if the image has none.
 	Healthcheck *Healthcheck
@@ -88,11 +88,6 @@ func (c *Config) SetEnv(name, value string) {
 	env := c.Environ()
 	env.Set(name, value)
 	c.Config.Env = env.List()
-}
-
-// AddHistory records a step. empty says that it made no layer.
-func (c *Config) AddHistory(created time.Time, createdBy string, empty bool) {
-	c.History = append(c.History, ocispec.History{Created: &created, CreatedBy: createdBy, EmptyLayer: empty})
 }
 
 // MarshalJSON writes both objects with their keys in order of name, so that equal configurations are equal bytes.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // dockerJSON is a configuration as Docker on Windows writes it, less what does not matter.
@@ -66,7 +68,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	b.SetEnv("PATH", "x")
 	b.Config.Labels["a"], b.Config.Volumes["d:"] = "x", struct{}{}
 	b.Config.Env[0], b.Config.Cmd[0], b.Shell[0], b.OnBuild[0], b.Healthcheck.Test[0], b.OSFeatures[0] = "x", "x", "x", "x", "x", "x"
-	b.AddHistory(time.Unix(0, 0), "x", true)
+	b.History = append(b.History, ocispec.History{CreatedBy: "x"})
 	b.History[0].CreatedBy = "x"
 	b.RootFS.DiffIDs[0] = "x"
 	if after, err := json.Marshal(a); err != nil || string(after) != string(before) {

@@ -20,9 +20,9 @@ func writeImage(t *testing.T, st *store.Store, p image.Platform, chain ...view.L
 	cfg := image.NewConfig(p)
 	cfg.Created = &epoch
 	for range chain {
-		cfg.AddHistory(epoch, "layer", false)
+		cfg.History = append(cfg.History, ocispec.History{Created: &epoch, CreatedBy: "layer"})
 	}
-	cfg.AddHistory(epoch, "ENV X=1", true)
+	cfg.History = append(cfg.History, ocispec.History{CreatedBy: "ENV X=1", EmptyLayer: true})
 	desc, err := image.Write(t.Context(), st, cfg, chain)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestWriteAndLoad(t *testing.T) {
 func TestWriteChecksTheHistory(t *testing.T) {
 	st := newStore(t)
 	cfg := image.NewConfig(amd64)
-	cfg.AddHistory(epoch, "one", false)
+	cfg.History = []ocispec.History{{CreatedBy: "one"}}
 	if _, err := image.Write(t.Context(), st, cfg, nil); err == nil || !strings.Contains(err.Error(), "speaks of 1 layers, there are 0") {
 		t.Error(err)
 	}

@@ -41,26 +41,6 @@ func ParsePlatform(s string) (Platform, error) {
 	return p, nil
 }
 
-// ParsePlatforms reads a list of platforms separated by commas. A key=value piece belongs to the one before it.
-func ParsePlatforms(s string) ([]Platform, error) {
-	var list []string
-	for piece := range strings.SplitSeq(s, ",") {
-		if n := len(list); n > 0 && strings.Contains(piece, "=") {
-			list[n-1] += "," + piece
-		} else {
-			list = append(list, piece)
-		}
-	}
-	platforms := make([]Platform, len(list))
-	for i, one := range list {
-		var err error
-		if platforms[i], err = ParsePlatform(one); err != nil {
-			return nil, err
-		}
-	}
-	return platforms, nil
-}
-
 func parsePlatform(s string) (Platform, error) {
 	p := Platform{OS: "windows", Arch: "amd64"}
 	s, options, _ := strings.Cut(s, ",")

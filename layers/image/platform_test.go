@@ -1,7 +1,6 @@
 package image
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -52,19 +51,6 @@ func TestParsePlatform(t *testing.T) {
 	} {
 		if _, err := ParsePlatform(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)
-		}
-	}
-}
-
-func TestParsePlatforms(t *testing.T) {
-	got, err := ParsePlatforms("windows/amd64,osver=10.0.17763,ltsc2022,arm64,osver=ltsc2025")
-	want := []Platform{{"windows", "amd64", "10.0.17763"}, {"windows", "amd64", "10.0.20348"}, {"windows", "arm64", "10.0.26100"}}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("got %v, %v", got, err)
-	}
-	for _, bad := range []string{"", "windows/amd64,,arm64", "osver=10.0.1,windows"} {
-		if got, err := ParsePlatforms(bad); err == nil {
-			t.Errorf("%q gives %v", bad, got)
 		}
 	}
 }
