@@ -270,7 +270,9 @@ func (b *building) load(ctx context.Context, ref string, p image.Platform) (*ima
 // is done.
 func (b *building) solve(ctx context.Context, p *plan.Plan, names []string, ignore []solve.IgnoreFile, created time.Time) error {
 	for _, w := range p.Warnings {
-		b.note("warning: %s: %s", w.Pos, w.Text)
+		if !b.o.quiet {
+			b.note("warning: %s: %s", w.Pos, w.Text)
+		}
 	}
 	buildContext, err := solve.OpenContext(b.o.context, ignore...)
 	if err != nil {
