@@ -33,7 +33,8 @@ func newWine(config *Config) *wine {
 		overrides = "mscoree,mshtml=;winemenubuilder.exe=d" // no offers to download the two
 	}
 	env := append([]string{
-		"HOME=/run", "LANG=C.UTF-8", "PATH=" + WineDir, "WINESERVER=" + path.Join(WineDir, "wineserver64"), "WINEPREFIX=" + PrefixDir,
+		"LC_CTYPE=C.UTF-8", // else Wine takes arguments for ASCII
+		"HOME=/run", "PATH=" + WineDir, "WINESERVER=" + path.Join(WineDir, "wineserver64"), "WINEPREFIX=" + PrefixDir,
 		"WINEDEBUG=-all", "WINEDLLOVERRIDES=" + overrides,
 	}, config.Env...)
 	return &wine{config: config, reaper: newReaper(), env: env}

@@ -45,13 +45,9 @@ func writeBundle(spec *runtime.Spec) error {
 
 // ociSpec is the configuration by the OCI runtime specification, version 1.0.2.
 func ociSpec(spec *runtime.Spec, exe string) *specs.Spec {
-	hostname := spec.Hostname
-	if hostname == "" {
-		hostname = spec.ID[:min(12, len(spec.ID))]
-	}
 	s := &specs.Spec{
 		Version:  "1.0.2",
-		Hostname: hostname,
+		Hostname: wine.HostName(spec),
 		Root:     &specs.Root{Path: rootPoint, Readonly: true},
 		Process: &specs.Process{
 			Args:            []string{guest.Name},

@@ -18,12 +18,27 @@ import (
 // bootTime bounds Wine's first start, which takes ten seconds on a fast machine.
 const bootTime = 4 * time.Minute
 
-// boot makes a prefix: it runs wineboot with the tree at dir as its root, in
+// boot makes a prefix: it starts Wine with the tree at dir as its root, in
 // namespaces of its own, so that nothing of the host gets into the prefix (its
-// fonts, printers, devices, names).
+// fonts, printers, devices, names). Wine then is told to be Windows 10, which the
+// programs of container images expect.
 func boot(ctx context.Context, dir, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
+	root := &guest.Root{Dir: dir, Prefix: prefix}
+	for _, step := range []*guest.Config{
+		{Program: "wineboot.exe", Args: []string{"--init"}, Root: root},
+		{Program: "winecfg.exe", Args: []string{"/v", "win10"}, Root: root},
+	} {
+		if err := bootStep(ctx, step); err != nil {
+			return fmt.Errorf("first start of wine, %s: %w", step.Program, err)
+		}
+	}
+	return nil
+}
+
+// bootStep runs one program in a root of its own.
+func bootStep(ctx context.Context, config *guest.Config) error {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = []string{guest.Name}
 	cmd.Env = []string{}
@@ -32,25 +47,22 @@ func boot(ctx context.Context, dir, prefix string) error {
 	cmd.WaitDelay = 10 * time.Second
 	cmd.SysProcAttr = ownNamespaces()
 
-	conn, err := guest.Start(cmd, &guest.Config{
-		Program: "wineboot.exe", Args: []string{"--init"},
-		Root: &guest.Root{Dir: dir, Prefix: prefix},
-	})
+	conn, err := guest.Start(cmd, config)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+		return fmt.Errorf("this host lets only root make namespaces (run `run setup` once as root with the same store): %w", err)
+	}
 	if err != nil {
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
-			return fmt.Errorf("this host lets only root make namespaces (run `run setup` once as root with the same store): %w", err)
-		}
 		return err
 	}
 	exit, err := conn.Wait(ctx)
 	err = errors.Join(err, conn.Close(), waited(cmd.Wait()))
 	switch {
 	case err != nil:
-		return fmt.Errorf("first start of wine: %w%s", err, tail(output.Bytes()))
+		return fmt.Errorf("%w%s", err, tail(output.Bytes()))
 	case exit.Code != 0:
-		return fmt.Errorf("first start of wine: exit code %d%s", exit.Code, tail(output.Bytes()))
+		return fmt.Errorf("exit code %d%s", exit.Code, tail(output.Bytes()))
 	case exit.Note != "":
-		return fmt.Errorf("first start of wine: %s", exit.Note)
+		return errors.New(exit.Note)
 	}
 	return nil
 }

@@ -102,13 +102,18 @@ func userName(spec *runtime.Spec) string {
 	return user
 }
 
+// HostName is the container's host name: the one it is given, or the first twelve
+// digits of its ID.
+func HostName(spec *runtime.Spec) string {
+	if spec.Hostname != "" {
+		return spec.Hostname
+	}
+	return spec.ID[:min(len(spec.ID), 12)]
+}
+
 // computerName is the host name as NetBIOS has it: upper case, 15 characters.
 func computerName(spec *runtime.Spec) string {
-	name := spec.Hostname
-	if name == "" {
-		name = spec.ID
-	}
-	name = strings.ToUpper(name)
+	name := strings.ToUpper(HostName(spec))
 	return name[:min(len(name), 15)]
 }
 
