@@ -67,7 +67,7 @@ var rules = map[string]string{
 		"runtime runtime/offline cmd/build/internal/plan cmd/build/internal/containerfile digest image-spec patterns x/sync",
 	"cmd/...":      "internal/nt hives/... layers/... layers registry registry/... runtime runtime/... cmd/... cobra digest image-spec x/sys x/term x/sync",
 	"fixtures":     "internal/nt hives layers/...",
-	"fixtures/...": "internal/nt fixtures fixtures/... layers/... runtime image-spec digest x/sys",
+	"fixtures/...": "internal/nt fixtures fixtures/... layers layers/... runtime image-spec digest x/sys",
 }
 
 type pkg struct {
