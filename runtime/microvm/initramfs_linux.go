@@ -117,6 +117,9 @@ func writeFile(file string, write func(*bufio.Writer) error) (err error) {
 		err = w.Flush()
 	}
 	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {

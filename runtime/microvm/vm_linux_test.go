@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -441,5 +442,61 @@ func TestAVMThatDoesNotBootIsExplained(t *testing.T) {
 	m.kernel = empty
 	if _, err := boot(t.Context(), qemu, m); err == nil || !strings.Contains(err.Error(), "could not load kernel") {
 		t.Errorf("QEMU's own words are not in %v", err)
+	}
+}
+
+func TestAVMDiesWithItsParent(t *testing.T) {
+	h := newHost(t)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childVM+"="+h.files.kernel+"\n"+h.files.initramfs)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(poll, 30000); n != 1 || err != nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		t.Errorf("the VM outlives the process that started it: %d, %v", n, err)
+	}
+}
+
+func TestACanceledStart(t *testing.T) {
+	h := newHost(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := &machine{name: "x", memory: defaultMemory, kernel: h.files.kernel, initramfs: h.files.initramfs}
+	if _, err := start(ctx, m, false, newSpec(t, nil, nil), &guest.Config{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAGuestThatFailsIsExplained(t *testing.T) {
+	h := newHost(t)
+	m := &machine{name: "x", memory: defaultMemory, kernel: h.files.kernel, initramfs: h.files.initramfs}
+	m.disks = []vdisk{{file: h.root, serial: "root"}}
+	spec := newSpec(t, nil, nil)
+	_, err := start(t.Context(), m, false, spec, &guest.Config{Root: "root", Program: &program.Config{}})
+	if err == nil || !strings.Contains(err.Error(), "names no disks") {
+		t.Errorf("got %v", err)
 	}
 }
