@@ -12,21 +12,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/internal/nt"
 )
 
-// tool runs a program that reads hives and is not ours. Without it the test is skipped,
-// but fails where every requirement must be met.
+// tool runs a program that reads hives and is not ours.
 func tool(t *testing.T, name, pkg string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("MULLION_REQUIRE") == "all" {
-			t.Fatalf("%s is missing: apt-get install %s", name, pkg)
-		}
-		t.Skipf("%s is missing: apt-get install %s", name, pkg)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(fixtures.Tool(t, name, pkg), args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -118,6 +111,7 @@ func sameKeys(t *testing.T, path string, x xmlKey, k Key) {
 }
 
 func TestHivexml(t *testing.T) {
+	fixtures.Tool(t, "hivexml", "libhivex-bin")
 	base, empty, delta, deltaRoot := oracleFiles(t)
 	sameKeys(t, "", parseXML(t, tool(t, "hivexml", "libhivex-bin", base)), sample(t, true).Root())
 	sameKeys(t, "", parseXML(t, tool(t, "hivexml", "libhivex-bin", empty)), NewTree(Options{}).Root())
@@ -146,6 +140,7 @@ func walkNames(t *testing.T, k Key) []string {
 
 // TestReglookup also holds the security descriptors against another decoder.
 func TestReglookup(t *testing.T) {
+	fixtures.Tool(t, "reglookup", "reglookup")
 	base, _, delta, _ := oracleFiles(t)
 	out := tool(t, "reglookup", "reglookup", "-H", "-s", base)
 	for _, want := range []string{
@@ -180,6 +175,7 @@ func TestReglookup(t *testing.T) {
 }
 
 func TestReged(t *testing.T) {
+	fixtures.Tool(t, "reged", "chntpw")
 	base, _, delta, _ := oracleFiles(t)
 	for file, want := range map[string][]string{
 		base:  {"[HKLM\\SYSTEM\\Acme]\r\n", "\"Q\"=hex(b):00,00,00,00,00,01,00,00", "[HKLM\\SYSTEM\\Wide\\k1199]\r\n\"n\"=dword:000004af"},

@@ -173,19 +173,6 @@ func sameBlobs(t *testing.T, got, want *memstore.Store) {
 	}
 }
 
-// require skips a test whose tool is missing, or fails it where everything is
-// meant to run.
-func require(t *testing.T, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("MULLION_REQUIRE") == "all" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
-}
-
 // noCredentials keeps the credentials of whoever runs the tests out of them.
 func noCredentials(t *testing.T) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/registry"
 	"github.com/mullion/mullion/registry/internal/memstore"
 )
@@ -20,8 +21,7 @@ import (
 // dockerRegistry runs Debian's docker-registry until the test ends.
 func dockerRegistry(t *testing.T) (host string) {
 	t.Helper()
-	program, err := exec.LookPath("docker-registry")
-	require(t, err)
+	program := fixtures.Tool(t, "docker-registry", "docker-registry")
 	dir := t.TempDir()
 	host = freePort(t)
 	config := filepath.Join(dir, "config.yml")
@@ -76,24 +76,12 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// tool finds a program, in Go's own folder too.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	if p, err := exec.LookPath(name); err == nil {
-		return p
-	}
-	home, _ := os.UserHomeDir()
-	p, err := exec.LookPath(filepath.Join(home, "go", "bin", name))
-	require(t, err)
-	return p
-}
-
 // peers are other people's clients: each copies an image out of a registry
 // into a folder and back under another name.
 func peers() map[string]func(t *testing.T, host, dir string) [][]string {
 	return map[string]func(t *testing.T, host, dir string) [][]string{
 		"crane": func(t *testing.T, host, dir string) [][]string {
-			crane := tool(t, "crane")
+			crane := fixtures.Tool(t, "crane", "crane")
 			return [][]string{
 				{crane, "validate", "--remote", host + "/app/hello:v1"},
 				{crane, "pull", "--format=oci", host + "/app/hello:v1", dir},
@@ -102,7 +90,7 @@ func peers() map[string]func(t *testing.T, host, dir string) [][]string {
 			}
 		},
 		"skopeo": func(t *testing.T, host, dir string) [][]string {
-			skopeo := tool(t, "skopeo")
+			skopeo := fixtures.Tool(t, "skopeo", "skopeo")
 			return [][]string{
 				{skopeo, "--insecure-policy", "inspect", "--tls-verify=false", "--no-tags", "docker://" + host + "/app/hello:v1"},
 				{skopeo, "--insecure-policy", "copy", "--preserve-digests", "--src-tls-verify=false", "docker://" + host + "/app/hello:v1", "oci:" + dir + ":v1"},
@@ -147,7 +135,7 @@ func TestPeersPullFromAndPushToUs(t *testing.T) {
 }
 
 func TestPeersReadWhatWePush(t *testing.T) {
-	crane, skopeo := tool(t, "crane"), tool(t, "skopeo")
+	crane, skopeo := fixtures.Tool(t, "crane", "crane"), fixtures.Tool(t, "skopeo", "skopeo")
 	noCredentials(t)
 	host := dockerRegistry(t)
 	st := memstore.New()

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/mullion/mullion/cmd/internal/cli"
 	"github.com/mullion/mullion/cmd/internal/transfer"
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/store"
+	"github.com/mullion/mullion/runtime/container"
 )
 
 func (a *app) tagCommand() *cobra.Command {
@@ -88,7 +92,8 @@ func (a *app) saveCommand() *cobra.Command {
 	return cmd
 }
 
-// save writes the archive. A file that could not be written whole is removed.
+// save writes the archive. A file appears whole or not at all, and one of that name
+// stays as it is until then.
 func (a *app) save(ctx context.Context, st *store.Store, output string, names []string) (err error) {
 	if output == "" {
 		if f, ok := a.env.Stdout.(*os.File); ok && cli.IsTerminal(f) {
@@ -96,13 +101,16 @@ func (a *app) save(ctx context.Context, st *store.Store, output string, names []
 		}
 		return st.Save(ctx, a.env.Stdout, names...)
 	}
-	f, err := os.Create(output)
+	f, err := os.CreateTemp(filepath.Dir(output), ".mullion-save-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("save to %s: %w", output, err)
 	}
-	err = errors.Join(st.Save(ctx, f, names...), f.Close())
+	err = errors.Join(st.Save(ctx, f, names...), f.Chmod(0o644), f.Sync())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), output)
+	}
 	if err != nil {
-		return errors.Join(err, os.Remove(output))
+		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }
@@ -140,7 +148,11 @@ func (a *app) pruneCommand() *cobra.Command {
 		Use: "prune [--dry-run]", Short: "Free what no image needs", Args: cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(func(st *store.Store) error {
-				freed, err := st.Prune(cmd.Context(), dryRun)
+				inUse, err := ofContainers(st)
+				if err != nil {
+					return err
+				}
+				freed, err := st.Prune(cmd.Context(), dryRun, inUse...)
 				if err != nil {
 					return err
 				}
@@ -155,6 +167,30 @@ func (a *app) pruneCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say how much it would be")
 	return cmd
+}
+
+// ofContainers lists the images of the containers that run keeps beside the store:
+// they stay, tagged or not, for a stopped container starts again from its digest.
+func ofContainers(st *store.Store) ([]digest.Digest, error) {
+	set, err := container.Open(st.Derived("containers"))
+	if err != nil {
+		return nil, err
+	}
+	all, err := set.All()
+	if err != nil {
+		return nil, err
+	}
+	var images []digest.Digest
+	for _, c := range all {
+		cfg, err := c.Config()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was removed meanwhile
+		} else if err != nil {
+			return nil, err
+		}
+		images = append(images, cfg.Digest)
+	}
+	return images, nil
 }
 
 func (a *app) checkCommand() *cobra.Command {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
 )
@@ -162,14 +162,8 @@ func TestGzipHeaderSaysNothing(t *testing.T) {
 func TestPeersDecompress(t *testing.T) {
 	for c, tool := range map[Compression]string{Gzip: "gzip", Zstd: "zstd"} {
 		t.Run(tool, func(t *testing.T) {
-			if _, err := exec.LookPath(tool); err != nil {
-				if os.Getenv("MULLION_REQUIRE") == "all" {
-					t.Fatal(err)
-				}
-				t.Skip(err)
-			}
+			cmd := exec.Command(fixtures.Tool(t, tool, tool), "-dc")
 			blob, res, _ := build(t, c, sample(3<<20))
-			cmd := exec.Command(tool, "-dc")
 			cmd.Stdin = bytes.NewReader(blob)
 			out, err := cmd.Output()
 			if err != nil || digest.FromBytes(out) != res.DiffID {

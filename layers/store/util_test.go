@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/pack"
@@ -145,17 +145,7 @@ func files(t testing.TB, dir string) []string {
 // peer runs another tool, or skips the test if it is not there.
 func peer(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path = filepath.Join(os.Getenv("HOME"), "go", "bin", name)
-		if _, statErr := os.Stat(path); statErr != nil {
-			if os.Getenv("MULLION_REQUIRE") == "all" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-	}
-	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), fixtures.Tool(t, name, name), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
