@@ -180,7 +180,13 @@ func TestLeftoversAreSweptAndNeverShown(t *testing.T) {
 	if all, err := set.All(); err != nil || len(all) != 0 {
 		t.Fatalf("All = %v, %v", all, err)
 	}
+	if err := os.WriteFile(filepath.Join(set.dir, ".locks", strings.Repeat("0", 64)), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c := create(t, set, Config{})
+	if left := names(t, filepath.Join(set.dir, ".locks")); len(left) != 0 {
+		t.Errorf("after Create there are locks %q", left)
+	}
 	if left := names(t, set.dir); strings.Join(left, " ") != ".lock .locks "+c.ID() {
 		t.Errorf("after Create there is %q", left)
 	}

@@ -139,6 +139,23 @@ func (s *Set) sweep() error {
 			}
 		}
 	}
+	return s.sweepLocks()
+}
+
+// sweepLocks deletes the locks of containers that are no more: who waited for
+// one's end may have made the file anew.
+func (s *Set) sweepLocks() error {
+	locks := filepath.Join(s.dir, ".locks")
+	entries, err := os.ReadDir(locks)
+	if err != nil {
+		return fmt.Errorf("sweep containers: %w", err)
+	}
+	for _, e := range entries {
+		if _, err := os.Lstat(filepath.Join(s.dir, e.Name())); errors.Is(err, fs.ErrNotExist) {
+			// Windows does not delete one that is just looked at: another time then.
+			_ = os.Remove(filepath.Join(locks, e.Name()))
+		}
+	}
 	return nil
 }
 

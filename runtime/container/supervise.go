@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -67,7 +68,13 @@ func (s *Supervisor) supervise(ctx context.Context, c *Container) (code int, err
 	if err != nil {
 		return runtime.ExitOurs, err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }()
+	removed := false
+	defer func() {
+		err = errors.Join(err, l.Close())
+		if removed {
+			err = errors.Join(err, ignoreMissing(os.Remove(c.lockPath())))
+		}
+	}()
 	cfg, err := c.Config()
 	if err != nil {
 		return runtime.ExitOurs, err
@@ -84,7 +91,8 @@ func (s *Supervisor) supervise(ctx context.Context, c *Container) (code int, err
 	st.Status, st.Pid, st.Finished = Exited, 0, s.Now().UTC()
 	err = errors.Join(err, c.setState(st))
 	if cfg.Remove {
-		err = errors.Join(err, c.remove(context.WithoutCancel(ctx), Removers(s.Runtimes)))
+		rmErr := c.remove(context.WithoutCancel(ctx), Removers(s.Runtimes))
+		removed, err = rmErr == nil, errors.Join(err, rmErr)
 	}
 	return s.exitCode(st, err), err
 }

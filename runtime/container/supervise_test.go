@@ -255,6 +255,9 @@ func TestRemoveAtTheEnd(t *testing.T) {
 		if all, err := set.All(); err != nil || len(all) != 0 {
 			t.Errorf("%s: All = %v, %v", line, all, err)
 		}
+		if left := names(t, filepath.Join(set.dir, ".locks")); len(left) != 0 {
+			t.Errorf("%s: locks left behind: %q", line, left)
+		}
 		if len(removed) != 1 || removed[0] != c.WorkDir() {
 			t.Errorf("%s: the Runtime was asked to remove %q", line, removed)
 		}
