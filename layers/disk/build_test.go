@@ -9,11 +9,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/layers/store"
 )
 
 func TestFsckAcceptsIt(t *testing.T) {
-	fsck := tool(t, "fsck.erofs")
+	fsck := fixtures.Tool(t, "fsck.erofs", "erofs-utils")
 	d := sample(t).build(t, nil)
 	var args []string
 	for _, data := range d.Data {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/view"
@@ -28,7 +29,7 @@ func mounted(t *testing.T, d *Disk) string {
 	at := t.TempDir()
 	err := d.Mount(at)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) {
-		skip(t, err.Error())
+		fixtures.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func TestLoopDevicesShowTheSame(t *testing.T) {
 	at := t.TempDir()
 	err := withLoops(append([]string{d.Meta}, d.Data...), func(loops []string) error { return mountErofs(at, loops) })
 	if errors.Is(err, fs.ErrNotExist) {
-		skip(t, err.Error())
+		fixtures.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +213,7 @@ func TestBuildTree(t *testing.T) {
 	at := t.TempDir()
 	err := MountTree(one, at)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOTBLK) {
-		skip(t, err.Error())
+		fixtures.Skip(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mullion/mullion/fixtures"
 )
 
 // ko makes a kernel module that has nothing but a section .modinfo.
@@ -85,10 +87,7 @@ func TestModulesComeAfterWhatTheyNeed(t *testing.T) {
 }
 
 func TestModulesMayBeCompressed(t *testing.T) {
-	xz, err := exec.LookPath("xz")
-	if err != nil {
-		t.Skip("xz is not installed")
-	}
+	xz := fixtures.Tool(t, "xz", "xz-utils")
 	root := t.TempDir()
 	addKernel(t, root, "6.12.1", modules())
 	file := filepath.Join(root, "lib/modules/6.12.1/kernel/drivers/erofs.ko")

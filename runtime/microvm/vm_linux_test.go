@@ -20,6 +20,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/mullion/mullion/fixtures"
+	"github.com/mullion/mullion/fixtures/runtimetest"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/disk"
@@ -30,16 +32,6 @@ import (
 	program "github.com/mullion/mullion/runtime/guest"
 	"github.com/mullion/mullion/runtime/microvm/guest"
 )
-
-// skip skips the test because the host lacks something, or fails it where
-// everything must run.
-func skip(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("MULLION_REQUIRE") == "all" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
 
 // fakeWine is what stands in for Wine in the VM: it does what its arguments say,
 // one after the other.
@@ -112,9 +104,7 @@ func newHost(t *testing.T) *host {
 	if testing.Short() {
 		t.Skip("boots virtual machines")
 	}
-	if _, err := exec.LookPath(qemuName); err != nil {
-		skip(t, qemuName+" is not installed")
-	}
+	fixtures.Tool(t, qemuName, "qemu-system-x86")
 	kernels, err := store.Open(cacheDir(t))
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +115,7 @@ func newHost(t *testing.T) *host {
 	}
 	k, err := getKernel(t.Context(), kernels, func(line string) { t.Log(line) })
 	if err != nil {
-		skip(t, err.Error())
+		fixtures.Skip(t, err.Error())
 	}
 	exe := staticSelf(t)
 	initramfs, err := buildInitramfs(st, exe, k.modules)
@@ -159,7 +149,7 @@ func staticSelf(t *testing.T) string {
 	cmd := exec.Command("go", "test", "-c", "-o", exe, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		skip(t, fmt.Sprintf("this test binary is dynamically linked and could not be made again: %v\n%s", err, out))
+		fixtures.Skip(t, fmt.Sprintf("this test binary is dynamically linked and could not be made again: %v\n%s", err, out))
 	}
 	return exe
 }
@@ -279,6 +269,18 @@ func (h *host) start(t *testing.T, d *disk.Disk, spec *runtime.Spec, args ...str
 		}
 	})
 	return p
+}
+
+func TestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs programs under Wine in virtual machines")
+	}
+	st, err := store.Open(cacheDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	runtimetest.Run(t, New(st), st)
 }
 
 func newSpec(t *testing.T, out, errs io.Writer) *runtime.Spec {

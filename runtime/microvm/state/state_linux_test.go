@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/mullion/mullion/fixtures"
 )
 
 func limits() Limits { return Limits{Bytes: 1 << 20, Entries: 1000} }
@@ -51,21 +53,13 @@ func upper(t *testing.T) string {
 		err = unix.Setxattr(at("upper/app/opaque"), prefix+"opaque", []byte("y"), 0)
 	}
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		skip(t, "the temporary folder's file system has no extended attributes")
+		fixtures.Skip(t, "the temporary folder's file system has no extended attributes")
 	}
 	must(err)
 	must(unix.Setxattr(at("upper/renamed"), prefix+"redirect", []byte("/other/place"), 0))
 	must(os.Chtimes(at("upper/app/x.txt"), old, old))
 	must(os.Chtimes(at("upper/app"), old, old))
 	return dir
-}
-
-func skip(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("MULLION_REQUIRE") == "all" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 // list describes everything below dir.
