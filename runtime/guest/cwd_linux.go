@@ -18,11 +18,15 @@ func makeDir(root, rel string) (string, error) {
 			continue
 		}
 		next := filepath.Join(dir, name)
-		if _, err := os.Stat(next); errors.Is(err, fs.ErrNotExist) {
+		_, err := os.Stat(next)
+		if errors.Is(err, fs.ErrNotExist) {
 			next = filepath.Join(dir, spelling(dir, name))
-			if err := os.Mkdir(next, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-				return "", err
+			if err = os.Mkdir(next, 0o755); errors.Is(err, fs.ErrExist) {
+				err = nil
 			}
+		}
+		if err != nil {
+			return "", err
 		}
 		dir = next
 	}

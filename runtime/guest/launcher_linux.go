@@ -87,6 +87,9 @@ func launcherMain() int {
 	}
 	err = syscall.Exec(argv[0], argv, os.Environ())
 	fmt.Fprintf(sock, "%s: %v", argv[0], err)
+	// The end of this process waits for an answer to the filter, and the guest, so
+	// far, for the end of the message.
+	sock.Close()
 	return 1
 }
 

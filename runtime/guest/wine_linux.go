@@ -102,8 +102,14 @@ type program struct {
 	killed bool
 }
 
-// startProgram returns when the launcher has turned into Wine.
+// startProgram starts the program under Wine.
 func (w *wine) startProgram() (*program, error) {
+	argv := append([]string{path.Join(WineDir, "wine64"), w.config.Program}, w.config.Args...)
+	return w.launch(argv)
+}
+
+// launch returns when the launcher has turned into the program argv[0].
+func (w *wine) launch(argv []string) (*program, error) {
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, fmt.Errorf("meet the launcher: %w", err)
@@ -120,7 +126,6 @@ func (w *wine) startProgram() (*program, error) {
 		return nil, fmt.Errorf("meet the launcher: %w", err)
 	}
 	defer conn.Close()
-	argv := append([]string{path.Join(WineDir, "wine64"), w.config.Program}, w.config.Args...)
 	listener, err := direct(conn.(*net.UnixConn), argv)
 	if err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
