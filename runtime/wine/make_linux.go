@@ -43,7 +43,7 @@ func makeBase(ctx context.Context, dir string, progress func(string)) (err error
 		return err
 	}
 	progress("Wine base: packing it")
-	if err := pack(ctx, out, tree, prefix); err != nil {
+	if err := writeBase(ctx, out, tree, prefix); err != nil {
 		return err
 	}
 	return os.Rename(out, dir)
@@ -60,8 +60,8 @@ func sweep(dir string) {
 	}
 }
 
-// pack writes the base's files from a runtime tree and a booted prefix.
-func pack(ctx context.Context, out, tree, prefix string) error {
+// writeBase writes the base's files from a runtime tree and a booted prefix.
+func writeBase(ctx context.Context, out, tree, prefix string) error {
 	version, err := hostVersion(ctx)
 	if err != nil {
 		return err
