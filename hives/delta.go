@@ -1,6 +1,7 @@
 package hives
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -34,6 +35,19 @@ func (e *Edit) WriteDelta(w io.Writer) (int64, error) {
 		}
 	}
 	return write(w, root, true)
+}
+
+// Merge flattens the stack and the changes into one hive.
+func (e *Edit) Merge() (*Tree, error) {
+	var b bytes.Buffer
+	if _, err := e.WriteDelta(&b); err != nil {
+		return nil, err
+	}
+	h, err := Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		return nil, err
+	}
+	return Merge(e.stack.Apply(h), e.o)
 }
 
 type deltaPair struct {

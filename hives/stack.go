@@ -8,23 +8,37 @@ import (
 // Stack is a base hive with the deltas of the layers over it, seen as one registry.
 // It is read only and as safe for concurrent use as its hives.
 type Stack struct {
-	hives []*Hive // top first; without empty ones
+	hives []layerHive // top first; without empty ones
+	count int         // of the hives given, empty ones too
+}
+
+// layerHive is a hive and its number in the stack: 0 for the base.
+type layerHive struct {
+	*Hive
+	pos int
 }
 
 // NewStack stacks deltas, the lowest first, on base, which may be nil for a hive
-// without keys. At most 126 deltas are allowed, as in Windows; Root says so if there
-// are more.
+// without keys; so may a delta, for a layer that changes nothing. At most 126 deltas are
+// allowed, as in Windows; Root says so if there are more.
 func NewStack(base *Hive, deltas ...*Hive) *Stack {
-	s := &Stack{}
+	s := &Stack{count: 1}
+	if !base.empty() {
+		s.hives = []layerHive{{base, 0}}
+	}
+	return s.Apply(deltas...)
+}
+
+// Apply returns a stack of the same hives with more deltas on top, the lowest first.
+func (s *Stack) Apply(deltas ...*Hive) *Stack {
+	t := &Stack{count: s.count + len(deltas)}
 	for i := len(deltas) - 1; i >= 0; i-- {
 		if !deltas[i].empty() {
-			s.hives = append(s.hives, deltas[i])
+			t.hives = append(t.hives, layerHive{deltas[i], s.count + i})
 		}
 	}
-	if !base.empty() {
-		s.hives = append(s.hives, base)
-	}
-	return s
+	t.hives = append(t.hives, s.hives...)
+	return t
 }
 
 // Root returns the root key of the merged view.
@@ -50,7 +64,7 @@ func (s *Stack) root() (*stackKey, error) {
 	}
 	k := &stackKey{}
 	for _, h := range s.hives {
-		n, err := h.node(h.root)
+		n, err := h.node(h.Hive.root)
 		if err != nil {
 			return nil, fmt.Errorf("root key: %w", err)
 		}
@@ -62,7 +76,7 @@ func (s *Stack) root() (*stackKey, error) {
 
 // layerNode is a key in one layer.
 type layerNode struct {
-	h *Hive
+	h layerHive
 	node
 }
 
@@ -194,21 +208,33 @@ func (k *stackKey) Subkeys() iter.Seq2[Key, error] {
 // subkeys merges the sorted lists of all layers.
 func (k *stackKey) subkeys() iter.Seq2[*stackKey, error] {
 	return func(yield func(*stackKey, error) bool) {
+		for nodes, err := range k.groups() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if c := resolve(nodes, k.depth+1); c != nil && !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// groups yields, for each name below the key, the nodes of all layers that have it, top
+// first, deleted keys among them. The slice is good until the next one.
+func (k *stackKey) groups() iter.Seq2[[]layerNode, error] {
+	return func(yield func([]layerNode, error) bool) {
 		heads, err := k.heads()
 		var same []layerNode
 		for err == nil && len(heads) > 0 {
 			if same, heads, err = lowest(heads, same[:0]); err != nil {
 				break
 			}
-			c := resolve(same, k.depth+1)
-			if c == nil {
-				continue
-			}
-			if c.depth > maxDepth {
+			if k.depth >= maxDepth {
 				err = errTooDeep
 				break
 			}
-			if !yield(c, nil) {
+			if !yield(same, nil) {
 				return
 			}
 		}

@@ -18,14 +18,10 @@ func (k *stackKey) Values() iter.Seq2[Value, error] {
 			}
 			return
 		}
-		m := newMerged()
-		for i := k.local - 1; i >= 0; i-- {
-			n := k.tree[i]
-			m.layer++
-			if err := n.h.eachValue(n.node, m.apply); err != nil {
-				yield(Value{}, k.wrap(err))
-				return
-			}
+		m, err := k.merged(false)
+		if err != nil {
+			yield(Value{}, k.wrap(err))
+			return
 		}
 		for _, s := range m.slots {
 			if !s.Tombstone && !yield(s.Value, nil) {
@@ -33,6 +29,19 @@ func (k *stackKey) Values() iter.Seq2[Value, error] {
 			}
 		}
 	}
+}
+
+// merged lays the values of all local layers over each other.
+func (k *stackKey) merged(inPlace bool) (*merged, error) {
+	m := &merged{at: map[string]int{}, inPlace: inPlace}
+	for i := k.local - 1; i >= 0; i-- {
+		n := k.tree[i]
+		m.layer = n.h.pos
+		if err := n.h.eachValue(n.node, m.apply); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 func (k *stackKey) Value(name string) (Value, error) {
@@ -54,9 +63,10 @@ func (k *stackKey) Value(name string) (Value, error) {
 
 // merged lays the values of layers over each other, from the lowest up.
 type merged struct {
-	slots []mergedValue
-	at    map[string]int // folded name -> position
-	layer int
+	slots   []mergedValue
+	at      map[string]int // folded name -> position
+	layer   int
+	inPlace bool // a value set again after a deletion takes its old position, not the last
 }
 
 type mergedValue struct {
@@ -64,16 +74,14 @@ type mergedValue struct {
 	layer int // that set it
 }
 
-func newMerged() *merged { return &merged{at: map[string]int{}} }
-
 // apply adds a value of the current layer. Of several with one name in the same layer
-// the first counts. A value set again after a deletion comes last.
+// the first counts.
 func (m *merged) apply(v Value) bool {
 	key := nt.Fold(v.Name)
 	i, ok := m.at[key]
 	switch {
 	case ok && m.slots[i].layer == m.layer:
-	case ok && (v.Tombstone || !m.slots[i].Tombstone):
+	case ok && (m.inPlace || v.Tombstone || !m.slots[i].Tombstone):
 		m.slots[i] = mergedValue{v, m.layer}
 	default:
 		m.at[key] = len(m.slots)
