@@ -15,18 +15,47 @@ import (
 // hundred MiB.
 const maxHive = 1 << 30
 
+// LayerHive is one hive of one layer.
+type LayerHive struct {
+	Layer int // counted from the base
+	Hive  *hives.Hive
+}
+
 // Registry opens one hive of the image: the base layer's file below Windows\System32\config and the delta of every layer
 // that has one. A base hive that is missing or empty, as in images that only serve HostProcess containers, counts as a
 // hive without keys.
 func (v *View) Registry(n hives.Name) (*hives.Stack, error) {
+	list, err := v.Hives(n)
+	if err != nil {
+		return nil, err
+	}
+	return StackOf(list), nil
+}
+
+// StackOf merges what Hives has returned.
+func StackOf(list []LayerHive) *hives.Stack {
 	var base *hives.Hive
-	if item := v.merged.base[n]; item != nil && item.Size > 0 {
-		var err error
-		if base, err = v.hive(0, item); err != nil {
-			return nil, fmt.Errorf("layer 0: %w", err)
+	var deltas []*hives.Hive
+	for _, l := range list {
+		if l.Hive.IsDelta() {
+			deltas = append(deltas, l.Hive)
+		} else {
+			base = l.Hive
 		}
 	}
-	var deltas []*hives.Hive
+	return hives.NewStack(base, deltas...)
+}
+
+// Hives opens what Registry merges, the lowest layer first. Only the first can be a base hive.
+func (v *View) Hives(n hives.Name) ([]LayerHive, error) {
+	var list []LayerHive
+	if item := v.merged.base[n]; item != nil && item.Size > 0 {
+		base, err := v.hive(0, item)
+		if err != nil {
+			return nil, fmt.Errorf("layer 0: %w", err)
+		}
+		list = append(list, LayerHive{0, base})
+	}
 	for i, set := range v.merged.deltas {
 		item := set[n]
 		if item == nil {
@@ -39,9 +68,9 @@ func (v *View) Registry(n hives.Name) (*hives.Stack, error) {
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i, err)
 		}
-		deltas = append(deltas, delta)
+		list = append(list, LayerHive{i, delta})
 	}
-	return hives.NewStack(base, deltas...), nil
+	return list, nil
 }
 
 func (v *View) hive(layer int, item *pack.Item) (h *hives.Hive, err error) {
