@@ -75,13 +75,13 @@ func deltaRootSD() []byte {
 // key below with its descriptor and, unless its values or the set of its subkeys
 // change, its time. A deleted key keeps the descriptor and nothing else.
 func (e *Edit) layered(k *editKey, parent Info) (*memKey, error) {
-	out := &memKey{name: k.name, values: k.values, info: Info{SD: k.sd, LastWrite: e.o.Time}}
-	switch {
-	case k.state == replaced || k.state == fresh && parent.Layer == layerTree:
-		out.info.Layer = layerTree
-		return out, nil
-	case k.state == fresh:
+	out := &memKey{name: k.name, values: k.values}
+	if k.state == fresh || k.state == replaced {
+		out.info = *k.info
 		out.info.Layer = layerMerge
+		if k.state == replaced || parent.Layer == layerTree {
+			out.info.Layer = layerTree
+		}
 		return out, nil
 	}
 	below, err := k.below.Info()
@@ -97,13 +97,19 @@ func (e *Edit) layered(k *editKey, parent Info) (*memKey, error) {
 	}
 	out.info = below
 	out.info.Class, out.info.Layer = "", layerMerge|layerInherit
+	if k.info != nil {
+		out.info.SD = k.info.SD
+	}
+	if k.class {
+		out.info.Class, out.info.Layer = k.info.Class, layerMerge
+	}
 	if k.touched() {
 		out.info.LastWrite = e.o.Time
 	}
 	return out, nil
 }
 
-// touched reports whether a key's own values or the set of its subkeys change.
+// touched reports whether what a key holds itself or the set of its subkeys changes.
 func (k *editKey) touched() bool {
-	return len(k.values) > 0 || slices.ContainsFunc(k.kids, func(c *editKey) bool { return c.state != overlay })
+	return k.info != nil || len(k.values) > 0 || slices.ContainsFunc(k.kids, func(c *editKey) bool { return c.state != overlay })
 }

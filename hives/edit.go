@@ -37,7 +37,8 @@ type editKey struct {
 	name   string
 	state  editState
 	below  *stackKey  // nil if fresh
-	sd     []byte     // of a fresh or replaced key
+	info   *Info      // of a fresh or replaced key; of an overlay if it differs from that below
+	class  bool       // an overlay's class is its own, not inherited
 	values []Value    // set, and deleted as tombstones, in the order of first change
 	kids   []*editKey // in order
 }
@@ -57,7 +58,7 @@ func (e *Edit) top() (*editKey, error) {
 		e.root = &editKey{name: "ROOT", below: below}
 		if below == nil {
 			e.root.state = fresh
-			e.root.sd = NewTree(e.o).root.info.SD
+			e.root.info = &Info{SD: NewTree(e.o).root.info.SD, LastWrite: e.o.Time}
 		}
 	}
 	return e.root, nil
@@ -151,21 +152,27 @@ func (e *Edit) add(parent *editKey, name string) (*editKey, error) {
 		inherited = nt.InheritKey(sd, e.o.Owner)
 		e.inherited[string(sd)] = inherited
 	}
-	c := &editKey{name: name, state: fresh, sd: inherited}
-	i, ok := parent.find(name)
-	if !ok {
-		parent.kids = slices.Insert(parent.kids, i, c)
-		return c, nil
-	}
-	c.state, c.below = replaced, parent.kids[i].below
-	parent.kids[i] = c
+	c := &editKey{name: name, info: &Info{SD: inherited, LastWrite: e.o.Time}}
+	parent.place(c)
 	return c, nil
+}
+
+// place puts a key that is all new among the subkeys, perhaps where one was deleted.
+func (k *editKey) place(c *editKey) {
+	c.state = fresh
+	i, ok := k.find(c.name)
+	if !ok {
+		k.kids = slices.Insert(k.kids, i, c)
+		return
+	}
+	c.state, c.below = replaced, k.kids[i].below
+	k.kids[i] = c
 }
 
 // descriptor returns the security descriptor that a key shows.
 func (e *Edit) descriptor(k *editKey) ([]byte, error) {
-	if k.state != overlay {
-		return k.sd, nil
+	if k.info != nil {
+		return k.info.SD, nil
 	}
 	info, err := k.below.Info()
 	return info.SD, err
@@ -320,7 +327,7 @@ func (k *editKey) drop(name string) error {
 // changed reports whether this key or any below it differs from the stack. Overlays
 // that only lead nowhere do not count.
 func (k *editKey) changed() bool {
-	if k.state != overlay || len(k.values) > 0 {
+	if k.state != overlay || k.info != nil || len(k.values) > 0 {
 		return true
 	}
 	return slices.ContainsFunc(k.kids, (*editKey).changed)

@@ -31,9 +31,12 @@ func (v *editView) Name() string {
 
 func (v *editView) Info() (Info, error) {
 	if v.k.state != overlay {
-		return Info{SD: v.k.sd, LastWrite: v.e.o.Time}, nil
+		return *v.k.info, nil
 	}
 	info, err := v.k.below.Info()
+	if v.k.info != nil {
+		info.SD, info.Class = v.k.info.SD, v.k.info.Class
+	}
 	// A stack takes the time of its root from deltas only if they set values there.
 	if err == nil && v.k.touched() && (v.k != v.e.root || len(v.k.values) > 0) {
 		info.LastWrite = max(info.LastWrite, v.e.o.Time)
