@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/opencontainers/go-digest"
@@ -18,6 +19,9 @@ import (
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/layers/view"
 )
+
+// lockPoll is how often a wait for another process looks again.
+const lockPoll = 100 * time.Millisecond
 
 // importer brings the layers of a chain into the form of the Windows container
 // storage. The two functions are Windows' own; all that decides is here.
@@ -64,7 +68,7 @@ func (im *importer) run(ctx context.Context, chain []view.Layer) ([]string, erro
 		return nil, err
 	}
 	lock := flock.New(filepath.Join(im.root, "lock"))
-	if err := lock.Lock(); err != nil {
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("wait for another import: %w", err)
 	}
 	defer lock.Close()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -20,6 +21,9 @@ import (
 
 // kernelPackage is Debian's package that depends on the current kernel for VMs.
 const kernelPackage = "linux-image-cloud-amd64"
+
+// lockPoll is how often a wait for another process looks again.
+const lockPoll = 100 * time.Millisecond
 
 // kernel is a kernel for utility VMs.
 type kernel struct {
@@ -127,8 +131,8 @@ func getKernel(ctx context.Context, st *store.Store, tell func(string)) (*kernel
 		return k, nil
 	}
 	lock := flock.New(st.Derived("kernel", "lock"))
-	if err := lock.Lock(); err != nil {
-		return nil, err
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return nil, fmt.Errorf("wait for another process that fetches a kernel: %w", err)
 	}
 	defer lock.Close()
 	if k, err := findKernel(dir); err == nil { // by another process, meanwhile

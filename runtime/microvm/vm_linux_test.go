@@ -113,6 +113,7 @@ func newHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { kernels.Close(); st.Close() })
 	k, err := getKernel(t.Context(), kernels, func(line string) { t.Log(line) })
 	if err != nil {
 		fixtures.Skip(t, err.Error())
@@ -125,14 +126,15 @@ func newHost(t *testing.T) *host {
 	return &host{st: st, root: fakeRoot(t, exe), files: &bootFiles{kernel: k.image, initramfs: initramfs}}
 }
 
-// cacheDir is a store that survives the test, so that a kernel is fetched once.
+// cacheDir is a store that survives the test, so that a kernel is fetched once. It
+// is that of the other isolation's tests, which need the same Wine base.
 func cacheDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return t.TempDir()
 	}
-	return filepath.Join(dir, "mullion-test", "microvm")
+	return filepath.Join(dir, "mullion-test", "oci")
 }
 
 // staticSelf returns this test binary as one that runs without libraries.
