@@ -130,7 +130,7 @@ func TestWhatTheHostSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	p, err := r.Start(t.Context(), &runtime.Spec{ID: testID, View: runtimetest.Image(t, st), Dir: dir, CommandLine: sleeper, Stdout: in})
+	p, err := r.Start(t.Context(), &runtime.Spec{ID: testID, View: runtimetest.Image(t, st), Dir: dir, CommandLine: sleeper, Stdout: in, Memory: 256 << 20})
 	in.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +142,9 @@ func TestWhatTheHostSees(t *testing.T) {
 	}
 	if info, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Pid())); err != nil || filepath.Base(info) != "wine64" {
 		t.Errorf("it runs %s, %v", info, err)
+	}
+	if got := memoryLimit(t); got != "268435456" {
+		t.Errorf("its memory limit is %s", got)
 	}
 	for pid := parentOf(p.Pid()); pid != os.Getpid() && pid > 1; pid = parentOf(pid) {
 		if got := commandOf(pid); strings.Contains(got, "probe") || strings.Contains(got, dir) {
@@ -246,6 +249,17 @@ func awaitOutput(t *testing.T, out *os.File) {
 	if _, err := out.Read(make([]byte, 1)); err != nil {
 		t.Fatalf("the program says nothing: %v", err)
 	}
+}
+
+// memoryLimit is what either version of cgroups has for the test's container.
+func memoryLimit(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"memory" + cgroupParent + "/" + testID + "/memory.limit_in_bytes", cgroupParent + "/" + testID + "/memory.max"} {
+		if b, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", name)); err == nil {
+			return strings.TrimSpace(string(b))
+		}
+	}
+	return "not to be found"
 }
 
 func commandOf(pid int) string {

@@ -18,6 +18,12 @@ type Runtime struct {
 	st *store.Store
 }
 
+var (
+	_ runtime.Runtime  = (*Runtime)(nil)
+	_ runtime.Preparer = (*Runtime)(nil)
+	_ runtime.Remover  = (*Runtime)(nil)
+)
+
 // New returns the Runtime that keeps its Disks and its Wine base in st.
 func New(st *store.Store) *Runtime { return &Runtime{st: st} }
 
