@@ -21,6 +21,7 @@ const (
 
 	offSeq1     = 4
 	offSeq2     = 8
+	offTime     = 12
 	offMajor    = 20
 	offMinor    = 24
 	offType     = 28
