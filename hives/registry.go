@@ -19,6 +19,7 @@ type Registry struct {
 	open  func(Name) (*Stack, error)
 	o     Options
 	edits map[Name]*Edit
+	users users
 }
 
 // NewRegistry makes a registry of the stacks that open returns, each asked for once.
@@ -40,7 +41,8 @@ func (r *Registry) Edit(n Name) (*Edit, error) {
 	return e, nil
 }
 
-// Changed reports whether any hive was changed.
+// Changed reports whether any of the five hives was changed. Those of users are files:
+// see ChangedUsers.
 func (r *Registry) Changed() bool {
 	for _, e := range r.edits {
 		if e.Changed() {
@@ -105,7 +107,15 @@ func (r *Registry) DeleteKey(path string) error {
 
 // resolve turns an address into a hive and a path in it.
 func (r *Registry) resolve(path string) (*Edit, string, error) {
-	n, rest, err := address(strings.TrimSuffix(path, `\`))
+	path = strings.TrimSuffix(path, `\`)
+	if u, rest, ok := r.userAddress(path); ok {
+		e, rest, err := r.user(u, rest)
+		if err != nil {
+			return nil, "", fmt.Errorf("key %s: %w", path, err)
+		}
+		return e, rest, nil
+	}
+	n, rest, err := address(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("key %s: %w", path, err)
 	}
@@ -137,15 +147,13 @@ func address(path string) (Name, string, error) {
 		if nt.EqualFold(first, ".DEFAULT") || nt.EqualFold(first, nt.System.String()) {
 			return Default, below, nil
 		}
-		return "", "", fmt.Errorf(`%w: below HKU it has .DEFAULT; other users' hives are files`, ErrAddress)
+		return "", "", fmt.Errorf(`%w: below HKU it has .DEFAULT and users by their SID`, ErrAddress)
 	case "HKCR", "HKEY_CLASSES_ROOT":
 		return Software, strings.TrimSuffix(`Classes\`+rest, `\`), nil
 	case "HKCC", "HKEY_CURRENT_CONFIG":
 		return System, strings.TrimSuffix(`CurrentControlSet\Hardware Profiles\0001\`+rest, `\`), nil
-	case "HKCU", "HKEY_CURRENT_USER":
-		return "", "", fmt.Errorf(`%w: a user's hive is the file NTUSER.DAT, which is not edited yet; for all users write below HKLM`, ErrAddress)
 	}
-	return "", "", fmt.Errorf(`%w: a path begins with HKLM, HKU, HKCR or HKCC, or their long names`, ErrAddress)
+	return "", "", fmt.Errorf(`%w: a path begins with HKLM, HKU, HKCU, HKCR or HKCC, or their long names`, ErrAddress)
 }
 
 // currentControlSet replaces the link that Windows makes at boot by the control set it
