@@ -1,0 +1,187 @@
+package reg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/internal/nt"
+)
+
+// difference is a key that is not the same on both sides.
+type difference struct {
+	before, after *Node // nil where there is none
+	values        []valueDifference
+	info          [2]hives.Info // before, after
+}
+
+// valueDifference is a value that is not the same on both sides.
+type valueDifference struct{ before, after *Value }
+
+// comparer walks two registries side by side.
+type comparer struct {
+	walker
+	emit func(*difference) error
+}
+
+// compare calls emit for every key below key that differs: by a value's type or data,
+// by class, security or being a link. Times, spelling and order do not count.
+func compare(ctx context.Context, a, b *Registry, key string, emit func(*difference) error) error {
+	if a.IsImage() != b.IsImage() {
+		return fmt.Errorf("%s and %s: an image cannot be compared with a hive file", a.target, b.target)
+	}
+	before, err := a.Find(key)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	after, err := b.Find(key)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if before == nil && after == nil {
+		return &NotFoundError{keyName(key), "either of " + a.target + " and " + b.target}
+	}
+	c := comparer{walker{ctx: ctx}, emit}
+	return c.compare(before, after, 0)
+}
+
+func (c *comparer) compare(before, after *Node, depth int) error {
+	n := after
+	if n == nil {
+		n = before
+	}
+	if err := c.enter(n, depth); err != nil {
+		return err
+	}
+	d, err := differ(before, after)
+	if err != nil {
+		return fmt.Errorf("%s: %w", keyName(n.Path), err)
+	}
+	if d != nil {
+		if err := c.emit(d); err != nil {
+			return err
+		}
+	}
+	left, err := subkeys(before)
+	if err != nil {
+		return err
+	}
+	right, err := subkeys(after)
+	if err != nil {
+		return err
+	}
+	return c.below(left, right, depth)
+}
+
+// below compares two ordered lists of keys.
+func (c *comparer) below(left, right []*Node, depth int) error {
+	for len(left) > 0 || len(right) > 0 {
+		order := 0
+		switch {
+		case len(left) == 0:
+			order = 1
+		case len(right) == 0:
+			order = -1
+		default:
+			order = nt.Compare(left[0].name, right[0].name)
+		}
+		var before, after *Node
+		if order <= 0 {
+			before, left = left[0], left[1:]
+		}
+		if order >= 0 {
+			after, right = right[0], right[1:]
+		}
+		if err := c.compare(before, after, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func subkeys(n *Node) ([]*Node, error) {
+	if n == nil {
+		return nil, nil
+	}
+	var list []*Node
+	for c, err := range n.Subkeys() {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// differ compares two keys without those below, nil if they are the same.
+func differ(before, after *Node) (*difference, error) {
+	d := &difference{before: before, after: after}
+	var err error
+	for i, n := range []*Node{before, after} {
+		if n == nil {
+			continue
+		}
+		if d.info[i], err = n.Key.Info(); err != nil {
+			return nil, err
+		}
+	}
+	if d.values, err = differentValues(before, after); err != nil {
+		return nil, err
+	}
+	if before != nil && after != nil && len(d.values) == 0 && !d.ownDiffers() {
+		return nil, nil
+	}
+	return d, nil
+}
+
+// ownDiffers tells whether a key on both sides differs in more than values.
+func (d *difference) ownDiffers() bool {
+	a, b := d.info[0], d.info[1]
+	return a.Class != b.Class || a.Symlink != b.Symlink || change(a) != change(b) || !bytes.Equal(a.SD, b.SD)
+}
+
+// differentValues pairs the values that differ: those of before in its order, then what
+// only after has.
+func differentValues(before, after *Node) ([]valueDifference, error) {
+	old, err := valuesOf(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := valuesOf(after)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[string]*Value, len(now))
+	for i := range now {
+		at[nt.Fold(now[i].Name)] = &now[i]
+	}
+	var list []valueDifference
+	seen := make(map[string]bool, len(old))
+	for i := range old {
+		key := nt.Fold(old[i].Name)
+		seen[key] = true
+		if v := at[key]; v == nil || !sameValue(old[i].Value, v.Value) {
+			list = append(list, valueDifference{&old[i], v})
+		}
+	}
+	for i := range now {
+		if !seen[nt.Fold(now[i].Name)] {
+			list = append(list, valueDifference{nil, &now[i]})
+		}
+	}
+	return list, nil
+}
+
+func valuesOf(n *Node) ([]Value, error) {
+	if n == nil {
+		return nil, nil
+	}
+	return n.Values()
+}
+
+func sameValue(a, b hives.Value) bool {
+	return a.Type == b.Type && a.Tombstone == b.Tombstone && bytes.Equal(a.Data, b.Data)
+}

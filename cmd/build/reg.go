@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mullion/mullion/cmd/build/internal/reg"
+	"github.com/mullion/mullion/cmd/internal/cli"
+)
+
+const regLong = `Shows, compares and changes the registry of images.
+
+TARGET is an image of the store, the path of an OCI layout (PATH, or PATH:NAME if it
+holds several images), or the path of a hive file. A KEY of an image begins with HKLM,
+HKU, HKCR or HKCC or their long names; a KEY of a hive file is relative to its root.`
+
+func (a *app) regCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "reg VERB", Short: "Show, compare and change the registry of images", Long: regLong,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return cli.Usagef("reg %s: the verbs are query, export, import, diff and blame (see 'build reg --help')", args[0])
+			}
+			return cli.Usagef("reg needs a verb: query, export, import, diff or blame (see 'build reg --help')")
+		},
+	}
+	for _, verb := range []*cobra.Command{a.regQuery(), a.regExport(), a.regImport(), a.regDiff(), a.regBlame()} {
+		verb.DisableFlagsInUseLine = true
+		cmd.AddCommand(verb)
+	}
+	return cmd
+}
+
+// upTo is an argument check: the first few of the names must be there.
+func upTo(least int, names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return cli.Exactly(names[:least]...)(cmd, args)
+		case len(args) > len(names):
+			return cli.Exactly(names...)(cmd, args)
+		}
+		return nil
+	}
+}
+
+// optional returns an argument that may be left out.
+func optional(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+func (a *app) regQuery() *cobra.Command {
+	var format cli.Format
+	var platform, value string
+	var q reg.Query
+	cmd := &cobra.Command{
+		Use:   "query [-v NAME] [-s] [--platform PLATFORM] [--format table|json] TARGET KEY",
+		Short: "Print a key: its values and the names of its subkeys", Args: cli.Exactly("TARGET", "KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if q.JSON = format == cli.JSON; cmd.Flags().Changed("value") {
+				q.Value = &value
+			}
+			return a.withTargets(platform, func(t *targets) error {
+				target, err := t.open(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return q.Run(cmd.Context(), a.env.Stdout, target.reg, args[1])
+			})
+		},
+	}
+	format.AddFlag(cmd)
+	addPlatform(cmd, &platform)
+	cmd.Flags().StringVarP(&value, "value", "v", "", "only the value `NAME`; \"\" is the default value")
+	cmd.Flags().BoolVarP(&q.Deep, "subkeys", "s", false, "with all keys below")
+	return cmd
+}
+
+func addPlatform(cmd *cobra.Command, platform *string) {
+	cmd.Flags().StringVar(platform, "platform", "", "of an index, take the image for `PLATFORM`")
+}
+
+func (a *app) regExport() *cobra.Command {
+	var format, platform string
+	cmd := &cobra.Command{
+		Use:   "export [--platform PLATFORM] [--format reg|json] TARGET [KEY]",
+		Short: "Write a key and all below it as a .reg file or JSON", Args: upTo(1, "TARGET", "KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "reg" && format != "json" {
+				return cli.Usagef("--format %s: want reg or json", format)
+			}
+			if f, ok := a.env.Stdout.(*os.File); ok && format == "reg" && cli.IsTerminal(f) {
+				return cli.Usagef("a .reg file is UTF-16 and not for the terminal; redirect the output, or give --format json")
+			}
+			return a.withTargets(platform, func(t *targets) error {
+				target, err := t.open(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if format == "json" {
+					return reg.ExportJSON(cmd.Context(), a.env.Stdout, target.reg, optional(args, 1))
+				}
+				return reg.ExportReg(a.env.Stdout, target.reg, optional(args, 1))
+			})
+		},
+	}
+	addPlatform(cmd, &platform)
+	cmd.Flags().StringVar(&format, "format", "reg", "output as `reg|json`")
+	return cmd
+}
+
+func (a *app) regDiff() *cobra.Command {
+	var format cli.Format
+	var platform string
+	cmd := &cobra.Command{
+		Use:   "diff [--platform PLATFORM] [--format table|json] A B [KEY]",
+		Short: "Print how two registries differ, key by key", Args: upTo(2, "A", "B", "KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTargets(platform, func(t *targets) error {
+				before, err := t.open(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				after, err := t.open(cmd.Context(), args[1])
+				if err != nil {
+					return err
+				}
+				return reg.Diff(cmd.Context(), a.env.Stdout, before.reg, after.reg, optional(args, 2), format == cli.JSON)
+			})
+		},
+	}
+	format.AddFlag(cmd)
+	addPlatform(cmd, &platform)
+	return cmd
+}
+
+var errNoImage = errors.New("is a hive file and no image")
+
+func (a *app) regBlame() *cobra.Command {
+	var format cli.Format
+	var platform string
+	cmd := &cobra.Command{
+		Use:   "blame [--platform PLATFORM] [--format table|json] IMAGE KEY",
+		Short: "Print which layer set each value of a key last", Args: cli.Exactly("IMAGE", "KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTargets(platform, func(t *targets) error {
+				target, err := t.openImage(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				var layers []reg.MadeBy
+				for _, l := range target.image.Chain() {
+					layers = append(layers, reg.MadeBy{Digest: l.Desc.Digest})
+				}
+				nameLayers(layers, target.image)
+				return reg.Blame(a.env.Stdout, target.reg, args[1], layers, format == cli.JSON)
+			})
+		},
+	}
+	format.AddFlag(cmd)
+	addPlatform(cmd, &platform)
+	return cmd
+}
