@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -138,8 +137,6 @@ func (a *app) regDiff() *cobra.Command {
 	addPlatform(cmd, &platform)
 	return cmd
 }
-
-var errNoImage = errors.New("is a hive file and no image")
 
 func (a *app) regBlame() *cobra.Command {
 	var format cli.Format

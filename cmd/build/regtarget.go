@@ -80,7 +80,7 @@ func (t *targets) open(ctx context.Context, name string) (*target, error) {
 // openImage opens a target that must be an image.
 func (t *targets) openImage(ctx context.Context, name string) (*target, error) {
 	if reg.IsHive(name) {
-		return nil, fmt.Errorf("%s %w", name, errNoImage)
+		return nil, fmt.Errorf("%s is a hive file and no image", name)
 	}
 	return t.open(ctx, name)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/hives/regfile"
 	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/view"
 )
 
 func TestText(t *testing.T) {
@@ -186,6 +187,10 @@ func TestHiveFile(t *testing.T) {
 	if _, err := r.Find(`A\C`); !errors.Is(err, fs.ErrNotExist) || err.Error() != `key A\C is not in `+path {
 		t.Errorf("%v", err)
 	}
+	if err := Diff(context.Background(), io.Discard, r, OfImage("img", &view.View{}), "", false); err == nil ||
+		!strings.HasSuffix(err.Error(), "img: an image cannot be compared with a hive file") {
+		t.Errorf("diff with an image: %v", err)
+	}
 	var b bytes.Buffer
 	if err := ExportReg(&b, r, "A"); err != nil {
 		t.Fatal(err)
@@ -196,5 +201,26 @@ func TestHiveFile(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A hive that was not closed cleanly is not shown as if it were whole.
+func TestDirtyHive(t *testing.T) {
+	var b bytes.Buffer
+	if _, err := hives.NewTree(hives.Options{}).WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	raw := b.Bytes()
+	raw[4]++                          // the first sequence number
+	raw[508] ^= raw[4] ^ (raw[4] - 1) // and the checksum over it
+	path := writeHive(t, "dirty", bytes.NewReader(raw))
+	if _, err := OpenFile(path); !errors.Is(err, hives.ErrDirty) {
+		t.Errorf("dirty hive: %v", err)
+	}
+	if err := os.WriteFile(path+".LOG1", []byte("no log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFile(path); !errors.Is(err, hives.ErrDirty) {
+		t.Errorf("dirty hive with a log that is none: %v", err)
 	}
 }
