@@ -43,7 +43,7 @@ func (e *Edit) Merge() (*Tree, error) {
 	if _, err := e.WriteDelta(&b); err != nil {
 		return nil, err
 	}
-	h, err := Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	h, err := OpenBytes(b.Bytes())
 	if err != nil {
 		return nil, err
 	}

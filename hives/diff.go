@@ -25,7 +25,7 @@ func (d *Delta) Hive() (*Hive, error) {
 	if _, err := d.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	return Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	return OpenBytes(b.Bytes())
 }
 
 // Diff compares two states and returns the delta that leads from base to next, which

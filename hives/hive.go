@@ -1,6 +1,7 @@
 package hives
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type Hive struct {
 	minor   uint32
 	layered bool
 	chunks  []atomic.Pointer[[]byte]
+	memory  []byte // all bins, if the file is in memory; then there are no chunks
 }
 
 // Open reads the base block of a hive of size bytes. Bytes after the last bin are
@@ -45,6 +47,16 @@ func Open(r io.ReaderAt, size int64) (*Hive, error) {
 		return nil, fmt.Errorf("open hive: %w: %s", err, faults[0].Message)
 	}
 	h.init(base)
+	return h, nil
+}
+
+// OpenBytes opens a hive that is in memory, without a copy: b must not be changed.
+func OpenBytes(b []byte) (*Hive, error) {
+	h, err := Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil || h.empty() {
+		return h, err
+	}
+	h.memory, h.chunks = b[baseSize:baseSize+int(h.bins)], nil
 	return h, nil
 }
 
@@ -127,6 +139,9 @@ func (h *Hive) bytes(off, n uint32) ([]byte, error) {
 	}
 	if n == 0 {
 		return nil, nil
+	}
+	if h.memory != nil {
+		return h.memory[off : off+n : off+n], nil
 	}
 	i, at := int(off/chunkSize), off%chunkSize
 	c, err := h.chunk(i)

@@ -43,18 +43,27 @@ func (v vk) name() rawName {
 	return rawName{b: v[vkName:], latin: u16(v, vkFlags)&valueLatin != 0}
 }
 
-// value completes a value with its data.
-func (h *Hive) value(v vk) (Value, error) {
-	out := Value{Name: v.name().String(), Type: Type(u32(v, vkType))}
+// raw completes a value with its data.
+func (h *Hive) raw(v vk) (RawValue, error) {
+	out := RawValue{name: v.name(), Type: Type(u32(v, vkType))}
 	if h.layered && u16(v, vkFlags)&valueTombstone != 0 {
 		out.Tombstone = true
 		return out, nil
 	}
 	var err error
 	if out.Data, err = h.data(v); err != nil {
-		return Value{}, fmt.Errorf("value %q: %w", out.Name, err)
+		return RawValue{}, fmt.Errorf("value %q: %w", out.name.String(), err)
 	}
 	return out, nil
+}
+
+// value decodes the name too.
+func (h *Hive) value(v vk) (Value, error) {
+	r, err := h.raw(v)
+	if err != nil {
+		return Value{}, err
+	}
+	return Value{Name: r.Name(), Type: r.Type, Data: r.Data, Tombstone: r.Tombstone}, nil
 }
 
 func (h *Hive) data(v vk) ([]byte, error) {
