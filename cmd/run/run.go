@@ -114,6 +114,13 @@ func (a *app) create(ctx context.Context, st *store.Store, set *container.Set, o
 	if err := fill(&cfg, img, entrypoint, args); err != nil {
 		return nil, err
 	}
+	// What the first start has to make takes a while: better here, where it can be
+	// told, than in the supervisor.
+	if p, ok := r.(runtime.Preparer); ok {
+		if err := p.Prepare(ctx, a.env.Stderr); err != nil {
+			return nil, err
+		}
+	}
 	cfg.Image = ref
 	return set.Create(ctx, cfg)
 }

@@ -104,7 +104,11 @@ func (s *Supervisor) exitCode(st State, err error) int {
 	}
 	code, large := runtime.HostExit(*st.Exit)
 	if large {
-		fmt.Fprintf(s.Stderr, "run: the program's exit code is 0x%08X (%d)\n", *st.Exit, *st.Exit)
+		known := runtime.Meaning(*st.Exit)
+		if known != "" {
+			known = ": " + known
+		}
+		fmt.Fprintf(s.Stderr, "run: the program's exit code is 0x%08X (%d)%s\n", *st.Exit, *st.Exit, known)
 	}
 	return code
 }

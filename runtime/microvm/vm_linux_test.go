@@ -105,7 +105,7 @@ func newHost(t *testing.T) *host {
 		t.Skip("boots virtual machines")
 	}
 	fixtures.Tool(t, qemuName, "qemu-system-x86")
-	kernels, err := store.Open(cacheDir(t))
+	kernels, err := store.Open(fixtures.StoreDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,17 +124,6 @@ func newHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	return &host{st: st, root: fakeRoot(t, exe), files: &bootFiles{kernel: k.image, initramfs: initramfs}}
-}
-
-// cacheDir is a store that survives the test, so that a kernel is fetched once. It
-// is that of the other isolation's tests, which need the same Wine base.
-func cacheDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return t.TempDir()
-	}
-	return filepath.Join(dir, "mullion-test", "oci")
 }
 
 // staticSelf returns this test binary as one that runs without libraries.
@@ -277,7 +266,7 @@ func TestConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs programs under Wine in virtual machines")
 	}
-	st, err := store.Open(cacheDir(t))
+	st, err := store.Open(fixtures.StoreDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

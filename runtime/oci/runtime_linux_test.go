@@ -2,9 +2,9 @@ package oci
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/fixtures/runtimetest"
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/runtime/guest"
@@ -19,11 +19,7 @@ func TestMain(m *testing.M) {
 // testStore is a store that survives the tests, so that the Wine base is made once.
 func testStore(t *testing.T) *store.Store {
 	t.Helper()
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		dir = t.TempDir()
-	}
-	st, err := store.Open(filepath.Join(dir, "mullion-test", "oci"))
+	st, err := store.Open(fixtures.StoreDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package wine
+package runtime
 
 // Meaning says what an exit code means, such as "DLL not found" for 0xC0000135,
 // or "" for one that only the program itself knows. Codes from 0xC0000000 on are
