@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
@@ -101,16 +100,9 @@ func (a *app) save(ctx context.Context, st *store.Store, output string, names []
 		}
 		return st.Save(ctx, a.env.Stdout, names...)
 	}
-	f, err := os.CreateTemp(filepath.Dir(output), ".mullion-save-*")
+	err = store.WriteFile(output, func(f *os.File) error { return st.Save(ctx, f, names...) })
 	if err != nil {
 		return fmt.Errorf("save to %s: %w", output, err)
-	}
-	err = errors.Join(st.Save(ctx, f, names...), f.Chmod(0o644), f.Sync())
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), output)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

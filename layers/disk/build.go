@@ -118,7 +118,7 @@ func (b *builder) writeMeta(ctx context.Context, meta, id string) (*description,
 	for _, dev := range b.devices {
 		blocks = append(blocks, dev.Size/BlockSize)
 	}
-	err = replace(meta, func(f *os.File) error {
+	err = store.WriteFile(meta, func(f *os.File) error {
 		if err := writeMeta(f, tree, blocks); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (b *builder) writeMeta(ctx context.Context, meta, id string) (*description,
 	if err != nil {
 		return nil, fmt.Errorf("write the metadata image: %w", err)
 	}
-	return want, replace(meta+".json", func(f *os.File) error {
+	return want, store.WriteFile(meta+".json", func(f *os.File) error {
 		enc := json.NewEncoder(f)
 		enc.SetIndent("", " ")
 		return enc.Encode(want)

@@ -5,11 +5,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -64,7 +62,7 @@ func ensureData(ctx context.Context, st *store.Store, l view.Layer, lay *layout)
 	if info, err := os.Stat(file); err == nil && info.Size() == lay.size {
 		return file, nil
 	}
-	err := replace(file, func(f *os.File) error { return writeData(ctx, st, l, lay, f) })
+	err := store.WriteFile(file, func(f *os.File) error { return writeData(ctx, st, l, lay, f) })
 	if err != nil {
 		return "", fmt.Errorf("lay out layer %s: %w", l.DiffID, err)
 	}
@@ -122,31 +120,4 @@ func copyItems(ctx context.Context, w io.Writer, tar io.Reader, lay *layout) err
 		return err
 	}
 	return out.Flush()
-}
-
-// replace writes a file so that it appears whole and on disk, or not at all.
-func replace(file string, write func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

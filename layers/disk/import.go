@@ -102,7 +102,7 @@ func (im *importer) ensure(ctx context.Context, l imported) error {
 		}
 		return err
 	}
-	return replace(mark, func(*os.File) error { return nil })
+	return store.WriteFile(mark, func(*os.File) error { return nil })
 }
 
 // stream imports a layer from its blob. The tar is read to its very end, behind

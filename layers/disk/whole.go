@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/erofs/go-erofs"
+
+	"github.com/mullion/mullion/layers/store"
 )
 
 // BuildTree writes the directory dir as one whole erofs image to dst, which
@@ -21,7 +23,7 @@ func BuildTree(dst, dir string) error {
 		return fmt.Errorf("make an image of a folder: %w", err)
 	}
 	defer root.Close()
-	err = replace(dst, func(f *os.File) error {
+	err = store.WriteFile(dst, func(f *os.File) error {
 		w := erofs.Create(f, erofs.WithBlockSize(BlockSize), erofs.WithBuildTime(epoch, 0))
 		if err := w.CopyFrom(folder{root.FS()}); err != nil {
 			return err

@@ -77,3 +77,25 @@ func (s *Store) WriteDerived(path string, data []byte) error {
 	}
 	return nil
 }
+
+// WriteFile makes a file, in a store or elsewhere, so that it appears whole and on the disk or not at all; one of that
+// name stays as it is until then. What root writes belongs to the owner of the folder it lies in.
+func WriteFile(path string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	if err = write(f); err == nil {
+		err = errors.Join(f.Chmod(0o644), f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = adopt(f.Name())
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -172,7 +172,7 @@ func (f removerFunc) Remove(_ context.Context, dir string) error { return f(dir)
 
 func TestLeftoversAreSweptAndNeverShown(t *testing.T) {
 	set := newSet(t)
-	for _, dir := range []string{newPrefix + "x", rubbishPrefix + "x/work/deep"} {
+	for _, dir := range []string{newPrefix + "x", rubbishPrefix + "x/some/deep"} {
 		if err := os.MkdirAll(filepath.Join(set.dir, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mullion/mullion/fixtures"
 )
 
 // The test binary stands for three others, by its first argument.
@@ -71,7 +73,7 @@ func TestAllBitsOfExitCodes(t *testing.T) {
 		for _, want := range []uint32{0, 1, 42, 255, 256, 3010, 0x8000FF00, 0xC0000135, 0xFFFFFFFF} {
 			p := self(t, w, how, strconv.FormatUint(uint64(want), 10))
 			if p.codes == nil {
-				t.Skip("this kernel (or the sandbox around the test) has no seccomp notification")
+				fixtures.Skip(t, "this kernel (or the sandbox around the test) has no seccomp notification")
 			}
 			exit := p.exit(<-p.done)
 			if exit.Code != want || exit.Note != "" {

@@ -1,7 +1,6 @@
 package microvm
 
 import (
-	"bufio"
 	"errors"
 	"io/fs"
 	"os"
@@ -34,11 +33,11 @@ func kvmUsable(st *store.Store) error {
 	}
 	why := tryKVM()
 	// A note that cannot be kept only costs another probe.
-	_ = writeFile(file, func(w *bufio.Writer) error {
+	_ = store.WriteFile(file, func(f *os.File) error {
 		if why == nil {
 			return nil
 		}
-		_, err := w.WriteString(why.Error())
+		_, err := f.WriteString(why.Error())
 		return err
 	})
 	return why

@@ -43,7 +43,10 @@ func buildInitramfs(st *store.Store, exe string, modules []module) (string, erro
 		return file, nil
 	}
 	sweep(filepath.Dir(file))
-	return file, writeFile(file, func(w *bufio.Writer) error { return writeInitramfs(w, content, modules) })
+	return file, store.WriteFile(file, func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		return errors.Join(writeInitramfs(w, content, modules), w.Flush())
+	})
 }
 
 // sweep removes what older builds of Mullion have left. What is younger than a day
@@ -98,35 +101,4 @@ func checkStatic(exe io.ReaderAt) error {
 		return fmt.Errorf("it is for %s, the VM is x86-64", f.Machine)
 	}
 	return nil
-}
-
-// writeFile writes a file so that it appears whole and on disk, or not at all.
-func writeFile(file string, write func(*bufio.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), "tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/runtime"
 )
 
@@ -87,7 +88,7 @@ func TestFindProgramInTheUpperDirectory(t *testing.T) {
 			unix.Setxattr(filepath.Join(upper, "covered"), "trusted.overlay.opaque", []byte("y"), 0),
 		)
 		if err != nil {
-			t.Skip("no overlay marks here:", err)
+			fixtures.Skip(t, "no overlay marks here: "+err.Error())
 		}
 		cases[`C:\app\gone.exe`], cases[`C:\MOVED\tool.exe`], cases[`C:\covered\x.exe`] = false, true, false
 	}

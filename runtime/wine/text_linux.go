@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mullion/mullion/hives/winereg"
 	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/store"
 )
 
 // maxRegistry bounds a registry text. A Windows SOFTWARE hive gives 100 MB.
@@ -43,21 +43,8 @@ func openRegistry(name string) (*os.File, error) {
 }
 
 // writeRegistry replaces a registry file at once and whole.
-func writeRegistry(name string, file *winereg.File) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".reg-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	err = errors.Join(winereg.Write(f, file), f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+func writeRegistry(name string, file *winereg.File) error {
+	return store.WriteFile(name, func(f *os.File) error { return winereg.Write(f, file) })
 }
 
 // under tells whether the registry path key is dir or below it.
