@@ -103,38 +103,25 @@ func (k *editKey) child(name string) (*editKey, error) {
 
 // open finds a key to change; it must exist.
 func (e *Edit) open(names []string) (*editKey, error) {
-	k, err := e.top()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		c, err := k.child(name)
-		if err != nil {
-			return nil, err
-		}
-		if c == nil {
-			return nil, keyNotFound(name)
-		}
-		k = c
-	}
-	return k, nil
+	return e.follow(names, func(_ *editKey, name string) (*editKey, error) { return nil, keyNotFound(name) })
 }
 
 // make finds a key to change, creating what is missing.
-func (e *Edit) make(names []string) (*editKey, error) {
+func (e *Edit) make(names []string) (*editKey, error) { return e.follow(names, e.add) }
+
+// follow goes down from the root; missing gives the key below k that is not there.
+func (e *Edit) follow(names []string, missing func(k *editKey, name string) (*editKey, error)) (*editKey, error) {
 	k, err := e.top()
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		c, err := k.child(name)
+		if err == nil && c == nil {
+			c, err = missing(k, name)
+		}
 		if err != nil {
 			return nil, err
-		}
-		if c == nil {
-			if c, err = e.add(k, name); err != nil {
-				return nil, err
-			}
 		}
 		k = c
 	}

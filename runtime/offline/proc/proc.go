@@ -4,10 +4,8 @@ package proc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/mullion/mullion/internal/nt"
@@ -82,19 +80,6 @@ func (p *Process) Confirm() bool {
 	}
 	answer := strings.ToLower(strings.TrimSpace(string(line)))
 	return answer == "y" || answer == "yes"
-}
-
-// Message is the text that Windows has for an error of the file system.
-func Message(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "The system cannot find the file specified."
-	case errors.Is(err, fs.ErrExist):
-		return "Cannot create a file when that file already exists."
-	case errors.Is(err, view.ErrNotEmpty):
-		return "The directory is not empty."
-	}
-	return err.Error()
 }
 
 // IsNull reports whether path is the null device.
