@@ -35,7 +35,7 @@ func newWine(config *Config) *wine {
 	env := append([]string{
 		"LC_CTYPE=C.UTF-8", // else Wine takes arguments for ASCII
 		"HOME=/run", "PATH=" + WineDir, "WINESERVER=" + path.Join(WineDir, "wineserver64"), "WINEPREFIX=" + PrefixDir,
-		"WINEDEBUG=-all", "WINEDLLOVERRIDES=" + overrides,
+		"WINEDEBUG=-all,err+seh,err+virtual,err+thread,err+process,err+server,err+module", "WINEDLLOVERRIDES=" + overrides,
 	}, config.Env...)
 	return &wine{config: config, reaper: newReaper(), env: env}
 }

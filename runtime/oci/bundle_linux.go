@@ -15,8 +15,9 @@ import (
 const (
 	idFile  = "id"
 	logFile = "log.json"
-	// cgroupParent is the cgroup that holds those of all containers.
-	cgroupParent = "/mullion"
+	// cgroupPrefix starts the name of each container's cgroup. They have no parent of
+	// their own: taking an empty one away would race with the next container's start.
+	cgroupPrefix = "/mullion-"
 )
 
 // writeBundle writes the OCI bundle of a container.
@@ -58,7 +59,7 @@ func ociSpec(spec *runtime.Spec, exe string) *specs.Spec {
 		},
 		Mounts: mounts(spec.Dir, exe),
 		Linux: &specs.Linux{
-			CgroupsPath: cgroupParent + "/" + spec.ID,
+			CgroupsPath: cgroupPrefix + spec.ID,
 			Namespaces: []specs.LinuxNamespace{
 				{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace},
 				{Type: specs.UTSNamespace}, {Type: specs.NetworkNamespace},

@@ -254,7 +254,7 @@ func awaitOutput(t *testing.T, out *os.File) {
 // memoryLimit is what either version of cgroups has for the test's container.
 func memoryLimit(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"memory" + cgroupParent + "/" + testID + "/memory.limit_in_bytes", cgroupParent + "/" + testID + "/memory.max"} {
+	for _, name := range []string{"memory" + cgroupPrefix + testID + "/memory.limit_in_bytes", cgroupPrefix + testID + "/memory.max"} {
 		if b, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", name)); err == nil {
 			return strings.TrimSpace(string(b))
 		}

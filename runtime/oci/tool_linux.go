@@ -44,9 +44,4 @@ func (t *tool) sweep(id string) {
 	if _, err := os.Stat(filepath.Join(stateDir, id)); err == nil {
 		_ = exec.Command(t.path, "--root", stateDir, "delete", "--force", id).Run()
 	}
-	// runc leaves the parent cgroup; another container may still be in it.
-	parents, _ := filepath.Glob("/sys/fs/cgroup/*" + cgroupParent)
-	for _, dir := range append(parents, "/sys/fs/cgroup"+cgroupParent) {
-		_ = os.Remove(dir)
-	}
 }
