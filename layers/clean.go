@@ -3,7 +3,6 @@ package layers
 import (
 	"archive/tar"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ import (
 func (r *Reader) cleanName(hdr *tar.Header) (string, error) {
 	raw := hdr.Name
 	if strings.HasPrefix(raw, "/") {
-		return "", errors.New("is an absolute path")
+		return "", refuse("bad-name", renameRemedy, "is an absolute path")
 	}
 	name := r.tidy(raw, raw)
 	if name == "" {
@@ -43,11 +42,33 @@ func (r *Reader) cleanName(hdr *tar.Header) (string, error) {
 	if file, stream := splitStream(name); file != name {
 		name = file + ":" + strings.TrimSuffix(stream, dataSuffix)
 	}
-	if err := nt.ValidateName(streamless(baseOf(name))); err != nil && !strings.HasPrefix(baseOf(name), whiteoutPrefix) {
-		r.warn("name", name, err.Error(), "rename it; programs on Windows cannot reach it")
-	}
+	r.spelling(name)
 	return name, nil
 }
+
+// spelling reports names that can be on a volume but are of no use there.
+func (r *Reader) spelling(name string) {
+	base := streamless(baseOf(name))
+	if strings.HasPrefix(base, whiteoutPrefix) {
+		return
+	}
+	err := nt.ValidateName(base)
+	switch {
+	case err == nil:
+	case len(base) >= len(metadataSuffix) && strings.EqualFold(base[len(base)-len(metadataSuffix):], metadataSuffix):
+		r.fault("reserved-name", name, err.Error(), "rename it; Windows' export would swallow it")
+	default:
+		r.warn("name", name, err.Error(), "rename it; programs on Windows cannot reach it")
+	}
+	if parentOf(name) == rootFiles && strings.EqualFold(base, "$Recycle.Bin") {
+		r.warn("recycle-bin", name, "is the recycle bin, which Windows' own exports leave out", "leave it out of the layer")
+	}
+}
+
+const (
+	metadataSuffix = ".$wcidirs$" // of the files in which an import keeps the metadata of directories
+	renameRemedy   = "give it a name below Files that Windows can hold"
+)
 
 func streamless(base string) string {
 	file, _ := splitStream(base)
@@ -59,10 +80,13 @@ func (r *Reader) checkName(name string) error {
 	file, stream := splitStream(name)
 	if file != name {
 		if err := checkComponent(strings.TrimSuffix(stream, dataSuffix)); err != nil {
-			return fmt.Errorf("stream: %w", err)
+			return refuse("bad-name", renameRemedy, "stream: %v", err)
 		}
 	}
-	return checkPath(file, r.lim.Depth)
+	if err := checkPath(file, r.lim.Depth); err != nil {
+		return refuse("bad-name", renameRemedy, "%v", err)
+	}
+	return nil
 }
 
 // tidy removes what tar programs add to a name, and does to bytes that are not UTF-8 what Windows does.
@@ -123,7 +147,7 @@ func (r *Reader) deletion(name string) (e *Entry, found bool) {
 func (r *Reader) linkTarget(name, link string) (string, error) {
 	target := r.spellRoot(r.tidy(name, link))
 	if err := checkPath(target, r.lim.Depth); err != nil {
-		return "", fmt.Errorf("hard link to %q: %w", shorten(link), err)
+		return "", refuse("link-target", "link to a file of the same layer", "hard link to %q: %v", shorten(link), err)
 	}
 	if rootOf(target) == "" {
 		r.fault("link-target", name, fmt.Sprintf("hard link to %q, which is no name in a layer", shorten(link)),
@@ -133,13 +157,13 @@ func (r *Reader) linkTarget(name, link string) (string, error) {
 	return target, nil
 }
 
-func hasKey(records map[string]string, prefix string) bool {
-	for key := range records {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
+// reparseTarget returns the Windows path that a symbolic link holds. The importer turns every slash as well.
+func (r *Reader) reparseTarget(name, link string) string {
+	if !utf8.ValidString(link) {
+		r.warn("encoding", name, "link target is not UTF-8", "write link targets in UTF-8")
+		link = string([]rune(link))
 	}
-	return false
+	return strings.ReplaceAll(link, "/", `\`)
 }
 
 func sortEAs(eas []EA) {

@@ -47,14 +47,17 @@ type findings struct {
 	count map[string]int
 }
 
-const perRule = 100
+const (
+	perRule      = 100
+	maxEntryText = 1024 // bytes of a name that a finding keeps
+)
 
 func (f *findings) add(severity Severity, rule, entry, problem, remedy string) {
 	if f.count == nil {
 		f.count = map[string]int{}
 	}
 	if f.count[rule]++; f.count[rule] <= perRule {
-		f.list = append(f.list, Finding{severity, rule, entry, problem, remedy})
+		f.list = append(f.list, Finding{severity, rule, clip(entry, maxEntryText), problem, remedy})
 	}
 }
 

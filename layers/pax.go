@@ -19,7 +19,8 @@ const (
 	paxEA         = "MSWINDOWS.xattr."        // + name: base64 of an extended attribute
 	paxCreated    = "LIBARCHIVE.creationtime" // seconds, as the other PAX times
 	paxGNUSparse  = "GNU.sparse."
-	dataSuffix    = ":$DATA" // the type of a stream, which some tools write and others add
+	paxSchily     = "SCHILY." // Linux's extended attributes, file flags and the like
+	dataSuffix    = ":$DATA"  // the type of a stream, which some tools write and others add
 )
 
 // Bounds of what a header may carry. A descriptor holds two access lists of at most 64 KiB each.
@@ -52,7 +53,7 @@ func formatTime(t nt.Filetime) string {
 	return strings.TrimRight(fmt.Sprintf("%s%d.%07d", sign, sec, tick), "0")
 }
 
-// parseTime reads a PAX time. Digits below 100 ns are dropped.
+// parseTime reads a PAX time, within what a Filetime can hold. Digits below 100 ns are dropped.
 func parseTime(s string) (nt.Filetime, error) {
 	whole, frac, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)
@@ -67,7 +68,7 @@ func parseTime(s string) (nt.Filetime, error) {
 		nsec = -nsec
 	}
 	const far = 1 << 40 // seconds; time.Time's arithmetic is exact well beyond it
-	return clampTime(nt.FiletimeOf(time.Unix(min(max(sec, -far), far), nsec))), nil
+	return nt.FiletimeOf(time.Unix(min(max(sec, -far), far), nsec)), nil
 }
 
 func decodeBase64(s string, limit int) ([]byte, error) {

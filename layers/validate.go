@@ -4,77 +4,120 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/mullion/mullion/internal/nt"
 )
 
+// Validation says how a layer is to be validated. The zero value judges a derived layer alone.
+type Validation struct {
+	Base   bool   // the layer is the lowest of its image
+	Limits Limits // of the Reader
+
+	// Lower returns what the layers below have under a tar name below Files ("Files/Windows"), found as Windows finds it
+	// whatever its case, with the spelling and metadata that it has there; nil if there is nothing. Without it nothing is
+	// said of the layers below.
+	Lower func(name string) *Entry
+
+	// Hive judges a registry hive: a delta of a derived layer, one of the five hives of the lowest or a boot
+	// configuration of the utility VM. It reads from content, which has size bytes, what it needs. Of its findings the
+	// Entry is set by the caller. An error ends the validation. Without it only empty hives are found.
+	Hive func(name string, size int64, content io.Reader) ([]Finding, error)
+}
+
 // Validate reads the tar r to its end and returns what keeps it from being a good layer; base says that it is the lowest
-// of its image. It sees one layer only: that a link or a deletion meets something in the layers below, and that hives
-// are whole, is for those to check who have them.
+// of its image. It sees one layer only and no content; a [Validation] sees more.
+func Validate(r io.Reader, base bool) ([]Finding, error) { return Validation{Base: base}.Run(r) }
+
+// Run reads the tar r to its end and returns what keeps it from being a good layer: at most a hundred findings of each
+// rule, in the order of the tar, those of the layer as a whole last. docs/formats lists the rules.
+//
+// It holds some 30 bytes for each entry and 64 MiB of names, whatever the layer.
 //
 // An error means that the tar could be read no further; the findings up to there come with it.
-func Validate(r io.Reader, base bool) ([]Finding, error) {
-	lr := NewReader(r, Limits{})
-	v := validator{base: base, seen: map[string]*Entry{}, gone: map[string]string{}, findings: &lr.findings}
+func (v Validation) Run(r io.Reader) ([]Finding, error) {
+	lr := NewReader(r, v.Limits)
+	state := &validator{
+		Validation: v, reader: lr, seen: map[nameKey]record{}, sds: map[string][]sdFault{}, arena: make([]byte, 1),
+	}
 	for {
 		e, err := lr.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if refused, ok := errors.AsType[*Refusal](err); ok {
+			state.add(refused.Severity, refused.Rule, refused.Entry, refused.Problem, refused.Remedy)
+			continue
+		}
+		if err == nil {
+			err = state.entry(e)
+		}
 		if err != nil {
 			return lr.Findings(), err
 		}
-		v.entry(e)
 	}
-	v.end()
+	state.end()
 	return lr.Findings(), nil
 }
 
+// validator is the state of one validation.
 type validator struct {
-	base     bool
-	seen     map[string]*Entry // by folded name, what exists after the layer; only name, kind and target are kept
-	gone     map[string]string // deleted names by folded name
-	owner    string            // the last entry that may have streams
-	findings *findings
+	Validation
+	reader *Reader
+	seen   map[nameKey]record
+	arena  []byte // last components of names, as written; for messages
+	sds    map[string][]sdFault
+	owner  string // the last entry that may have streams
+	links  linkList
+	deltas int  // how many registry deltas there are
+	uvm    bool // the tree of the utility VM has begun
+}
+
+func (v *validator) add(severity Severity, rule, entry, problem, remedy string) {
+	v.reader.findings.add(severity, rule, entry, problem, remedy)
 }
 
 func (v *validator) fault(rule, entry, problem, remedy string) {
-	v.findings.add(Error, rule, entry, problem, remedy)
+	v.add(Error, rule, entry, problem, remedy)
 }
-
 func (v *validator) warn(rule, entry, problem, remedy string) {
-	v.findings.add(Warning, rule, entry, problem, remedy)
+	v.add(Warning, rule, entry, problem, remedy)
 }
 
-func (v *validator) entry(e *Entry) {
+func (v *validator) entry(e *Entry) error {
 	if e.Kind == Stream {
 		v.stream(e)
-		return
+		return nil
 	}
 	v.owner = ""
+	v.place(e)
 	v.parent(e)
-	key := nt.Fold(e.Name)
+	key := keyOf(e.Name)
 	switch e.Kind {
 	case Opaque:
-		return // the Reader has reported it
+		return nil // the Reader has reported it
 	case Whiteout:
 		v.whiteout(e, key)
-		return
+		return nil
 	}
-	if before, ok := v.seen[key]; ok {
+	before := v.seen[key]
+	if before.there {
 		v.twice(e, before)
 	}
-	if _, ok := v.gone[key]; ok {
+	if before.gone {
 		v.both(e)
 	}
-	v.seen[key] = &Entry{Name: e.Name, Kind: e.Kind}
-	if e.Kind == File || e.Kind == Dir {
+	switch e.Kind {
+	case Symlink:
+		v.symlink(e)
+	case HardLink:
+		v.hardLink(e) // before e itself is known, to which it cannot lead
+	case Dir, File:
 		v.owner = e.Name
+		v.lower(e)
 	}
-	v.place(e)
+	v.seen[key] = v.recordOf(e, before.gone)
 	v.metadata(e)
-	v.links(e)
+	return v.hive(e)
 }
 
 func (v *validator) stream(e *Entry) {
@@ -85,119 +128,121 @@ func (v *validator) stream(e *Entry) {
 	v.warn("stream", e.Name, "is an alternate data stream, which not every importer keeps", "leave it out")
 }
 
+// parent wants a directory above every entry, and the deletions in it before its children.
 func (v *validator) parent(e *Entry) {
 	name := parentOf(e.Name)
-	if name == "" || e.Kind == Opaque {
+	if e.Kind == Opaque {
+		name = e.Name
+	}
+	if name == "" {
 		return
 	}
-	switch parent, ok := v.seen[nt.Fold(name)]; {
-	case !ok:
-		v.fault("missing-parent", e.Name, fmt.Sprintf("its directory %q does not come before it", name),
+	key := keyOf(name)
+	parent := v.seen[key]
+	switch {
+	case !parent.there:
+		v.fault("missing-parent", e.Name, fmt.Sprintf("its directory %q does not come before it", shorten(name)),
 			"write every parent directory once, before what lies in it")
-	case parent.Kind != Dir:
-		v.fault("child-under-"+strings.ReplaceAll(parent.Kind.String(), " ", "-"), e.Name,
-			fmt.Sprintf("lies below %q, which is a %s", name, parent.Kind), "write it where the link leads, or make a directory of it")
+	case parent.kind != Dir:
+		v.fault("below-file", e.Name, fmt.Sprintf("lies below %q, which is a %s", shorten(name), parent.kind),
+			"write it where the link leads, or make a directory of it")
+	}
+	switch deletion := e.Kind == Whiteout || e.Kind == Opaque; {
+	case !deletion && !parent.kids:
+		parent.kids = true
+		v.seen[key] = parent
+	case deletion && parent.kids:
+		v.warn("order", e.Name, "is deleted after its directory got something", "write deletions directly behind their directory")
 	}
 }
 
-func (v *validator) whiteout(e *Entry, key string) {
-	if v.base {
+func (v *validator) whiteout(e *Entry, key nameKey) {
+	if v.Base {
 		v.fault("whiteout-in-base", e.Name, "is deleted by the lowest layer", "leave it out of the layer")
 	}
-	if _, ok := v.seen[key]; ok {
+	before := v.seen[key]
+	if before.there {
 		v.both(e)
 	}
-	v.gone[key] = e.Name
+	if before.gone {
+		v.warn("duplicate", e.Name, "is deleted twice", "write it once")
+	}
+	before.gone = true
+	v.seen[key] = before
+	if low := v.ask(e.Name); low == nil && v.knows(e.Name) {
+		v.warn("whiteout-nothing", e.Name, "is deleted, but no lower layer has it", "leave it out of the layer")
+	} else if low != nil {
+		v.respelled(e, low)
+	}
 }
 
 func (v *validator) both(e *Entry) {
 	v.fault("whiteout-and-add", e.Name, "is both deleted and added; Windows deletes last", "write only the addition")
 }
 
-func (v *validator) twice(e, before *Entry) {
-	if e.Name != before.Name {
-		v.fault("case-twin", e.Name, fmt.Sprintf("is the same name as %q on Windows", before.Name), "rename one of them")
+func (v *validator) twice(e *Entry, before record) {
+	if before.exact != spellingOf(e.Name) {
+		v.fault("case-twin", e.Name, fmt.Sprintf("is the same name as %s on Windows", v.nameOf(before)), "rename one of them")
 		return
 	}
-	if !v.base && below(e.Name, rootUVM) {
+	if !v.Base && below(e.Name, rootUVM) {
 		v.warn("duplicate", e.Name, "is written twice", "write it once")
 		return
 	}
 	v.fault("duplicate", e.Name, "is written twice", "write it once")
 }
 
+// place looks at where e is.
 func (v *validator) place(e *Entry) {
-	if e.Name == rootOf(e.Name) && e.Kind != Dir {
+	root := rootOf(e.Name)
+	v.uvm = v.uvm || root == rootUVM
+	switch {
+	case (e.Name == root || e.Name == rootUVMFiles) && e.Kind != Dir && e.Kind != Opaque:
 		v.fault("root-kind", e.Name, "is no directory", "make it one")
-	}
-	if v.base && below(e.Name, rootHives) {
+	case root != rootUVM && v.uvm:
+		v.warn("order", e.Name, "comes behind the utility VM", "write Files, then Hives, then UtilityVM")
+	case root == rootHives && v.Base:
 		v.fault("hives-in-base", e.Name, "is in the lowest layer, whose registry is below Files", "leave Hives out")
 	}
 }
 
-func (v *validator) metadata(e *Entry) {
-	if e.Kind != Dir && e.Attributes&attrStorage != 0 {
-		v.warn("storage-attributes", e.Name, "is marked sparse, compressed or encrypted", "clear those attributes")
-	}
-	if e.SD == nil {
-		if strings.HasPrefix(e.Name, rootFiles+"/") && (e.Kind == File || e.Kind == Dir) {
-			v.warn("no-descriptor", e.Name, "has no security descriptor; on some hosts only administrators can read it",
-				"write "+paxSD)
-		}
-		return
-	}
-	sd, err := nt.ParseSD(e.SD)
+// hive hands the content of registry hives to who can judge it.
+func (v *validator) hive(e *Entry) error {
 	switch {
-	case err != nil:
-		v.fault("descriptor", e.Name, fmt.Sprintf("security descriptor: %v", err), "write a self-relative descriptor")
-	case sd.DACL == nil:
-		v.warn("no-dacl", e.Name, "its security descriptor lets everyone do everything", "give it an access list")
+	case !v.Base && e.Kind == File && baseHive(e.Name):
+		v.warn("shadowed-hive", e.Name, "is a registry hive, which Windows takes from the lowest layer", "write a delta below Hives")
+		return nil
+	case !v.isHive(e):
+		return nil
+	case e.Kind == HardLink && baseHive(e.Name):
+		return nil // judged under its first name, if that is a hive
+	case e.Kind != File:
+		v.fault("hive", e.Name, fmt.Sprintf("is a %s, but must be a registry hive", e.Kind), "write the hive as a file")
+		return nil
+	case e.Size == 0:
+		v.fault("hive", e.Name, "is an empty file, not a registry hive", "write a hive that has at least a root key")
+		return nil
+	case v.Hive == nil:
+		return nil
 	}
+	found, err := v.Hive(e.Name, e.Size, v.reader)
+	if err != nil {
+		return fmt.Errorf("check hive %q: %w", e.Name, err)
+	}
+	for _, f := range found {
+		v.add(f.Severity, f.Rule, e.Name, f.Problem, f.Remedy)
+	}
+	return nil
 }
 
-func (v *validator) links(e *Entry) {
-	switch e.Kind {
-	case Symlink:
-		if e.Junction && !absolute(e.Target) {
-			v.fault("junction-target", e.Name, fmt.Sprintf("is a junction to %q, which is not absolute", e.Target),
-				"write a target with its drive")
-		}
-		if strings.HasPrefix(e.Target, rootFiles+`\`) {
-			v.warn("link-prefix", e.Name, fmt.Sprintf("leads to %q, which Windows takes literally", e.Target),
-				"write the path as programs on Windows see it")
-		}
-	case HardLink:
-		target, ok := v.seen[nt.Fold(e.Target)]
-		switch {
-		case ok && target.Kind != File && target.Kind != HardLink:
-			v.fault("link-target", e.Name, fmt.Sprintf("is a hard link to the %s %q", target.Kind, e.Target), "link to a file")
-		case !ok && v.base:
-			v.fault("link-target", e.Name, fmt.Sprintf("is a hard link to %q, which does not come before it", e.Target),
-				"write the file before its links")
-		case !ok:
-			v.warn("link-lower", e.Name, fmt.Sprintf("is a hard link to %q, which is not in this layer", e.Target),
-				"write the file instead of the link")
-		}
+// isHive reports whether e is where Windows wants a hive, and counts the deltas.
+func (v *validator) isHive(e *Entry) bool {
+	switch {
+	case parentOf(e.Name) == rootHives:
+		v.deltas++
+		return true
+	case nt.EqualFold(e.Name, bootConfig):
+		return true
 	}
-}
-
-// baseHives are the files that make the lowest layer one that Windows takes.
-var baseHives = []string{"DEFAULT", "SAM", "SECURITY", "SOFTWARE", "SYSTEM"}
-
-func (v *validator) end() {
-	if v.seen[nt.Fold(rootFiles)] == nil {
-		v.fault("no-files", "", "there is no Files directory", "write one, even if it is empty")
-	}
-	if !v.base {
-		if v.seen[nt.Fold(rootHives)] == nil {
-			v.fault("no-hives", "", "there is no Hives directory", "write one, even if it is empty")
-		}
-		return
-	}
-	for _, hive := range baseHives {
-		name := "Files/Windows/System32/config/" + hive
-		if e := v.seen[nt.Fold(name)]; e == nil || e.Kind != File && e.Kind != HardLink {
-			v.fault("missing-hive", name, "the lowest layer has no such registry hive", "write all five base hives")
-		}
-	}
+	return v.Base && baseHive(e.Name)
 }

@@ -35,6 +35,10 @@ const (
 	DenyACE  = 1
 	AuditACE = 2
 	LabelACE = 0x11
+
+	denyObjectACE         = 6
+	denyCallbackACE       = 10
+	denyCallbackObjectACE = 12
 )
 
 // maxSD bounds what ParseSD reads: a size field of a list has 16 bits, and nothing
@@ -56,6 +60,32 @@ type SD struct {
 type ACL struct {
 	Revision uint8 // 2, or 4 if it holds object entries
 	ACEs     []ACE
+}
+
+// Canonical reports whether the entries are in the order that Windows' tools write and expect: an object's own entries
+// before inherited ones, and among its own those that deny before those that allow. Inherited ones are in the order of
+// the ancestors that they come from, which nothing here tells, so that any order of them will do.
+func (l *ACL) Canonical() bool {
+	place := 0
+	for _, a := range l.ACEs {
+		p := aceOrder(a)
+		if p < place {
+			return false
+		}
+		place = p
+	}
+	return true
+}
+
+// aceOrder gives own denials 0, other own entries 1 and inherited ones 2.
+func aceOrder(a ACE) int {
+	switch {
+	case a.Flags&Inherited != 0:
+		return 2
+	case a.Type == DenyACE, a.Type == denyObjectACE, a.Type == denyCallbackACE, a.Type == denyCallbackObjectACE:
+		return 0
+	}
+	return 1
 }
 
 // ACE is one entry. Entries of other types than the constants above keep what
