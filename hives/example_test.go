@@ -139,7 +139,7 @@ func Example_regfile() {
 	hive := must(hives.OpenBytes(sampleHive()))
 	server := must(hives.Find(must(hive.Root()), `Acme\Server`))
 	var utf16 bytes.Buffer
-	check(regfile.Write(&utf16, `HKEY_LOCAL_MACHINE\SOFTWARE\Acme\Server`, server))
+	check(regfile.Write(&utf16, regfile.Version5, regfile.Root{Path: `HKEY_LOCAL_MACHINE\SOFTWARE\Acme\Server`, Key: server}))
 	text := nt.FromUTF16Bytes(utf16.Bytes()[2:]) // after the byte order mark
 	fmt.Print(strings.ReplaceAll(text, "\r\n", "\n"))
 	// Output:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mullion/mullion/cmd/build/internal/reg"
 	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/hives/regfile"
 )
 
 const regLong = `Shows, compares and changes the registry of images.
@@ -85,32 +86,48 @@ func addPlatform(cmd *cobra.Command, platform *string) {
 }
 
 func (a *app) regExport() *cobra.Command {
-	var format, platform string
+	var format, platform, prefix string
 	cmd := &cobra.Command{
-		Use:   "export [--platform PLATFORM] [--format reg|json] TARGET [KEY]",
+		Use:   "export [--platform PLATFORM] [--format reg|reg4|json] [--prefix KEY] TARGET [KEY]",
 		Short: "Write a key and all below it as a .reg file or JSON", Args: upTo(1, "TARGET", "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "reg" && format != "json" {
-				return cli.Usagef("--format %s: want reg or json", format)
+			version, isReg := regVersion(format)
+			if !isReg && format != "json" {
+				return cli.Usagef("--format %s: want reg, reg4 or json", format)
 			}
-			if f, ok := a.env.Stdout.(*os.File); ok && format == "reg" && cli.IsTerminal(f) {
-				return cli.Usagef("a .reg file is UTF-16 and not for the terminal; redirect the output, or give --format json")
+			if f, ok := a.env.Stdout.(*os.File); ok && version == regfile.Version5 && cli.IsTerminal(f) {
+				return cli.Usagef("a .reg file is UTF-16 and not for the terminal; redirect the output, or give --format reg4 or json")
 			}
 			return a.withTargets(platform, func(t *targets) error {
 				target, err := t.open(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				if format == "json" {
-					return reg.ExportJSON(cmd.Context(), a.env.Stdout, target.reg, optional(args, 1))
+				if prefix != "" && (!isReg || target.reg.IsImage()) {
+					return cli.Usagef("--prefix is for a hive file that becomes a .reg file")
 				}
-				return reg.ExportReg(a.env.Stdout, target.reg, optional(args, 1))
+				if isReg {
+					return reg.ExportReg(a.env.Stdout, version, target.reg, optional(args, 1), prefix)
+				}
+				return reg.ExportJSON(cmd.Context(), a.env.Stdout, target.reg, optional(args, 1))
 			})
 		},
 	}
 	addPlatform(cmd, &platform)
-	cmd.Flags().StringVar(&format, "format", "reg", "output as `reg|json`")
+	cmd.Flags().StringVar(&format, "format", "reg", "output as `reg|reg4|json`: .reg of version 5 (UTF-16) or 4 (ASCII), or JSON lines")
+	cmd.Flags().StringVar(&prefix, "prefix", "", "where the root of a hive file is, such as `KEY` HKEY_LOCAL_MACHINE\\SOFTWARE")
 	return cmd
+}
+
+// regVersion is the version of .reg files that a format stands for.
+func regVersion(format string) (regfile.Version, bool) {
+	switch format {
+	case "reg":
+		return regfile.Version5, true
+	case "reg4":
+		return regfile.Version4, true
+	}
+	return "", false
 }
 
 func (a *app) regDiff() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,7 +23,7 @@ func TestRegScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keep": keep, "oneline": oneLine, "makehives": makeHives, "untar": untar,
+			"exits": exits, "keep": keep, "oneline": oneLine, "makehives": makeHives, "untar": untar, "cmpcrlf": cmpCRLF,
 		},
 	})
 }
@@ -66,6 +67,13 @@ func makeHives(ts *testscript.TestScript, _ bool, _ []string) {
 type writerTo func(io.Writer) (int64, error)
 
 func (w writerTo) WriteTo(out io.Writer) (int64, error) { return w(out) }
+
+// cmpcrlf A B: B is what A is, with line feeds alone.
+func cmpCRLF(ts *testscript.TestScript, _ bool, args []string) {
+	if got, want := strings.ReplaceAll(ts.ReadFile(args[0]), "\r\n", "\n"), ts.ReadFile(args[1]); got != want {
+		ts.Fatalf("got\n%s\nwant\n%s", got, want)
+	}
+}
 
 // untar ARCHIVE DIR: unpacks what build save has written.
 func untar(ts *testscript.TestScript, _ bool, args []string) {

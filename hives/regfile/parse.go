@@ -1,7 +1,6 @@
 package regfile
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,111 +10,117 @@ import (
 	"unicode/utf8"
 
 	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/hives/internal/hexlist"
 	"github.com/mullion/mullion/internal/nt"
 )
 
-// Parse reads a .reg file of version 5 or 4, in UTF-16 or UTF-8, each with or without
-// a byte order mark (without one, bytes that are no UTF-8 are taken as Latin-1).
-// Other than regedit, which skips in silence what it does not understand, Parse
-// refuses the file, and the error names the line.
+// Parse reads a .reg file of version 5 or 4, in UTF-16 of either byte order or in UTF-8,
+// each with or without a byte order mark; a line that is no UTF-8 is taken as code page
+// 1252. Other than regedit, which skips in silence what it does not understand, Parse
+// refuses the file, and the error names the line and, counted in characters, the column.
 func Parse(r io.Reader) ([]Section, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	in, err := newLines(r)
 	if err != nil {
 		return nil, fmt.Errorf("read .reg file: %w", err)
 	}
-	if len(raw) > maxFile {
-		return nil, fmt.Errorf("read .reg file: more than %d bytes", maxFile)
-	}
-	p := &parser{rest: decode(raw)}
+	p := &parser{in: in}
 	if err := p.run(); err != nil {
-		return nil, fmt.Errorf(".reg file, line %d: %w", p.number, err)
+		column := utf8.RuneCountInString(p.line[:len(p.line)-len(p.rest)]) + 1
+		return nil, fmt.Errorf(".reg file, line %d, column %d: %w", p.number, column, err)
 	}
 	return p.sections, nil
 }
 
-// decode gives the text of the file in WTF-8.
-func decode(raw []byte) string {
-	switch {
-	case bytes.HasPrefix(raw, []byte{0xff, 0xfe}):
-		return nt.FromUTF16Bytes(raw[2:])
-	case len(raw) > 1 && raw[1] == 0 && raw[0] != 0:
-		return nt.FromUTF16Bytes(raw)
-	}
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	if utf8.Valid(raw) {
-		return string(raw)
-	}
-	units := make([]uint16, len(raw))
-	for i, c := range raw {
-		units[i] = uint16(c)
-	}
-	return nt.String(units)
-}
-
+// parser reads from the front of rest; after an error that is where the fault is.
 type parser struct {
-	rest     string
+	in       *lines
+	line     string
+	rest     string // of the line, not read yet
 	number   int
 	ansi     bool // version 4: hex(2) and hex(7) hold ANSI text
 	sections []Section
 }
 
-func (p *parser) line() (string, bool) {
-	if p.rest == "" {
-		return "", false
+// next goes to the next line, without the blanks that it begins with.
+func (p *parser) next() error {
+	line, err := p.in.next()
+	if err == nil {
+		p.number++
+		p.line, p.rest = line, line
+		p.blanks()
 	}
-	var line string
-	line, p.rest, _ = strings.Cut(p.rest, "\n")
-	p.number++
-	return strings.TrimSuffix(line, "\r"), true
+	return err
+}
+
+func (p *parser) blanks() { p.rest = strings.TrimLeft(p.rest, " \t") }
+
+// isEnd tells whether nothing but blanks and a comment is left of the line.
+func (p *parser) isEnd() bool {
+	p.blanks()
+	return p.rest == "" || p.rest[0] == ';'
+}
+
+// prefix takes text off the line, in any case.
+func (p *parser) prefix(text string) bool {
+	ok := len(p.rest) >= len(text) && strings.EqualFold(p.rest[:len(text)], text)
+	if ok {
+		p.rest = p.rest[len(text):]
+	}
+	return ok
 }
 
 func (p *parser) run() error {
-	first, _ := p.line()
-	switch strings.TrimLeft(first, " \t") {
-	case version5:
-	case version4:
+	err := p.next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch Version(p.rest) {
+	case Version5:
+	case Version4:
 		p.ansi = true
 	default:
-		return fmt.Errorf("it starts neither with %q nor with %q", version5, version4)
+		return fmt.Errorf("it starts neither with %q nor with %q", Version5, Version4)
 	}
 	for {
-		line, ok := p.line()
-		if !ok {
+		switch err := p.next(); {
+		case errors.Is(err, io.EOF):
 			return nil
+		case err != nil:
+			return err
 		}
-		if err := p.take(strings.TrimLeft(line, " \t")); err != nil {
+		if err := p.take(); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *parser) take(line string) error {
+func (p *parser) take() error {
 	switch {
-	case line == "" || line[0] == ';' || line[0] == '#':
+	case p.isEnd() || p.rest[0] == '#':
 		return nil
-	case line[0] == '[':
-		return p.key(line)
-	case line[0] == '"' || line[0] == '@':
-		return p.value(line)
+	case p.rest[0] == '[':
+		return p.key()
+	case p.rest[0] == '"' || p.rest[0] == '@':
+		return p.value()
 	}
-	return fmt.Errorf("unexpected %.40q", line)
+	return fmt.Errorf("unexpected %.40q", p.rest)
 }
 
-func (p *parser) key(line string) error {
-	end := strings.LastIndexByte(line, ']')
+// key reads the head of a section, which the last bracket of the line ends.
+func (p *parser) key() error {
+	end := strings.LastIndexByte(p.rest, ']')
 	if end < 0 {
 		return errors.New("no ] after the key")
 	}
-	path, isDelete := strings.CutPrefix(line[1:end], "-")
-	path = strings.TrimSuffix(path, `\`)
+	path, isDelete := strings.CutPrefix(p.rest[1:end], "-")
 	if path == "" || strings.ContainsAny(path[:1], " \t") {
-		return fmt.Errorf("key %.40q: a name must follow the bracket at once", line)
+		return fmt.Errorf("key %.40q: a name must follow the bracket at once", p.rest)
 	}
-	p.sections = append(p.sections, Section{Path: path, Delete: isDelete})
+	p.sections = append(p.sections, Section{Path: strings.TrimSuffix(path, `\`), Delete: isDelete})
 	return nil
 }
 
-func (p *parser) value(line string) error {
+func (p *parser) value() error {
 	if len(p.sections) == 0 {
 		return errors.New("a value before the first key")
 	}
@@ -123,154 +128,141 @@ func (p *parser) value(line string) error {
 	if s.Delete {
 		return errors.New("a value below a deleted key")
 	}
-	name, rest := "", line[1:]
-	if line[0] == '"' {
+	name := ""
+	if !p.prefix("@") {
 		var err error
-		if name, rest, err = unquote(line); err != nil {
+		if name, err = p.quoted(); err != nil {
 			return fmt.Errorf("value name: %w", err)
 		}
 	}
-	rest, ok := strings.CutPrefix(strings.TrimLeft(rest, " \t"), "=")
-	if !ok {
+	p.blanks()
+	if !p.prefix("=") {
 		return fmt.Errorf("value %q: no = after its name", name)
 	}
-	v, err := p.data(strings.TrimLeft(rest, " \t"))
+	p.blanks()
+	e, err := p.data()
+	if err == nil && !p.isEnd() {
+		err = fmt.Errorf("%.40q after the data", p.rest)
+	}
 	if err != nil {
 		return fmt.Errorf("value %q: %w", name, err)
 	}
-	v.Name = name
-	s.Values = append(s.Values, v)
+	e.Name = name
+	s.Values = append(s.Values, e)
 	return nil
 }
 
-func (p *parser) data(text string) (e Entry, err error) {
+// data reads what stands after the equals sign, further lines included.
+func (p *parser) data() (e Entry, err error) {
 	switch {
-	case isEnd(strings.TrimPrefix(text, "-")) && strings.HasPrefix(text, "-"):
-		return Entry{Delete: true}, nil
-	case strings.HasPrefix(text, `"`):
-		s, rest, err := unquote(text)
-		if err == nil && !isEnd(rest) {
-			err = fmt.Errorf("%.40q after the string", rest)
-		}
-		return Entry{Value: hives.StringValue("", s)}, err
-	case hasPrefixFold(text, "dword:"):
-		return dword(text[len("dword:"):])
-	case hasPrefixFold(text, "hex:"):
+	case p.prefix("-"):
+		e.Delete = true
+	case strings.HasPrefix(p.rest, `"`):
+		var s string
+		s, err = p.quoted()
+		e.Value = hives.StringValue("", s)
+	case p.prefix("dword:"):
+		e.Type = hives.DWORD
+		e.Data, err = p.dword()
+	case p.prefix("hex:"):
 		e.Type = hives.Binary
-		e.Data, err = p.bytes(text[len("hex:"):])
-		return e, err
-	case hasPrefixFold(text, "hex("):
-		number, rest, ok := strings.Cut(text[len("hex("):], "):")
-		n, err := strconv.ParseUint(number, 16, 32)
-		if !ok || err != nil {
-			return e, fmt.Errorf("type in %.40q is no hexadecimal number of 32 bits", text)
+		e.Data, err = p.bytes()
+	case p.prefix("hex("):
+		number, rest, ok := strings.Cut(p.rest, "):")
+		n, parseErr := strconv.ParseUint(number, 16, 32)
+		if !ok || parseErr != nil {
+			return e, fmt.Errorf("type in %.40q is no hexadecimal number of 32 bits", p.rest)
 		}
-		e.Type = hives.Type(n)
-		if e.Data, err = p.bytes(rest); err != nil {
-			return e, err
-		}
-		if p.ansi && (e.Type == hives.ExpandSZ || e.Type == hives.MultiSZ) {
+		e.Type, p.rest = hives.Type(n), rest
+		e.Data, err = p.bytes()
+		if err == nil && p.ansi && (e.Type == hives.ExpandSZ || e.Type == hives.MultiSZ) {
 			e.Data = widen(e.Data)
 		}
-		return e, nil
+	default:
+		err = fmt.Errorf("unknown data %.40q", p.rest)
 	}
-	return e, fmt.Errorf("unknown data %.40q", text)
+	return e, err
 }
 
-// widen turns the ANSI text of version 4 into UTF-16, byte for byte, and adds the NUL
-// that it may lack.
-func widen(ansi []byte) []byte {
-	if len(ansi) == 0 || ansi[len(ansi)-1] != 0 {
-		ansi = append(ansi, 0)
+// widen turns the ANSI text of version 4 into UTF-16 and adds the NUL that it may lack.
+func widen(text []byte) []byte {
+	if len(text) == 0 || text[len(text)-1] != 0 {
+		text = append(text, 0)
 	}
-	wide := make([]byte, 0, 2*len(ansi))
-	for _, c := range ansi {
-		wide = append(wide, c, 0)
-	}
-	return wide
+	return nt.UTF16Bytes(fromANSI(text))
 }
 
-func dword(text string) (Entry, error) {
-	digits, _, _ := strings.Cut(text, ";")
+func (p *parser) dword() ([]byte, error) {
+	digits, _, _ := strings.Cut(p.rest, ";")
 	digits = strings.TrimSpace(digits)
 	n, err := strconv.ParseUint(digits, 16, 32)
 	if err != nil || len(digits) > 8 {
-		return Entry{}, fmt.Errorf("dword %.40q is not 1 to 8 hexadecimal digits", text)
+		return nil, fmt.Errorf("dword %.40q is not 1 to 8 hexadecimal digits", p.rest)
 	}
-	return Entry{Value: hives.Value{Type: hives.DWORD, Data: binary.LittleEndian.AppendUint32(nil, uint32(n))}}, nil
+	p.rest = ""
+	return binary.LittleEndian.AppendUint32(nil, uint32(n)), nil
 }
 
 // bytes reads bytes separated by commas; after a comma, a backslash ends the line but
 // not the data.
-func (p *parser) bytes(text string) ([]byte, error) {
+func (p *parser) bytes() ([]byte, error) {
 	var data []byte
 	for {
-		text, _, _ = strings.Cut(text, ";")
-		part, more := strings.CutSuffix(strings.TrimRight(text, " \t"), `\`)
-		part = strings.TrimSpace(part)
-		if more && part != "" && !strings.HasSuffix(part, ",") {
+		text, _, _ := strings.Cut(p.rest, ";")
+		text, more := strings.CutSuffix(strings.TrimRight(text, " \t"), `\`)
+		if bare := strings.TrimRight(text, " \t"); more && bare != "" && bare[len(bare)-1] != ',' {
+			p.rest = p.rest[len(bare):]
 			return nil, errors.New("a line goes on after a byte without comma")
 		}
-		for field := range strings.SplitSeq(strings.TrimSuffix(part, ","), ",") {
-			if part == "" {
-				break
-			}
-			n, err := strconv.ParseUint(strings.TrimSpace(field), 16, 8)
-			if err != nil {
-				return nil, fmt.Errorf("byte %.40q is not 1 or 2 hexadecimal digits", field)
-			}
-			data = append(data, byte(n))
+		var at int
+		var err error
+		if data, at, err = hexlist.Parse(data, text); err == nil && len(data) > maxData {
+			err = fmt.Errorf("more than %d bytes", maxData)
 		}
-		if len(data) > maxData {
-			return nil, fmt.Errorf("more than %d bytes", maxData)
+		if err != nil {
+			p.rest = p.rest[at:]
+			return nil, err
 		}
-		if !more {
+		if p.rest = ""; !more {
 			return data, nil
 		}
-		var ok bool
-		if text, ok = p.continued(); !ok {
-			return nil, io.ErrUnexpectedEOF
+		if err := p.continued(); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// continued is the next line that is neither empty nor a comment.
-func (p *parser) continued() (string, bool) {
+// continued goes to the next line that is neither empty nor a comment.
+func (p *parser) continued() error {
 	for {
-		line, ok := p.line()
-		if line = strings.TrimLeft(line, " \t"); !ok || line != "" && line[0] != ';' {
-			return line, ok
+		switch err := p.next(); {
+		case errors.Is(err, io.EOF):
+			return io.ErrUnexpectedEOF
+		case err != nil || !p.isEnd():
+			return err
 		}
 	}
 }
 
-// unquote reads the string in quotation marks that text starts with.
-func unquote(text string) (s, rest string, err error) {
+// quoted reads the string in quotation marks that rest starts with. If it does not end,
+// rest stays.
+func (p *parser) quoted() (string, error) {
 	var b strings.Builder
-	for i := 1; i < len(text); i++ {
-		switch c := text[i]; {
+	for i := 1; i < len(p.rest); i++ {
+		switch c := p.rest[i]; {
 		case c == '"':
-			return b.String(), text[i+1:], nil
-		case c == '\\' && i+1 < len(text):
+			p.rest = p.rest[i+1:]
+			return b.String(), nil
+		case c == '\\' && i+1 < len(p.rest):
 			i++
-			if j := strings.IndexByte("nr0", text[i]); j >= 0 {
+			if j := strings.IndexByte("nr0", p.rest[i]); j >= 0 {
 				b.WriteByte("\n\r\x00"[j])
 			} else {
-				b.WriteByte(text[i])
+				b.WriteByte(p.rest[i])
 			}
 		default:
 			b.WriteByte(c)
 		}
 	}
-	return "", "", errors.New("no closing quotation mark")
-}
-
-// isEnd tells whether nothing but blanks and a comment is left.
-func isEnd(text string) bool {
-	text = strings.TrimLeft(text, " \t")
-	return text == "" || text[0] == ';'
-}
-
-func hasPrefixFold(text, prefix string) bool {
-	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
+	return "", errors.New("no closing quotation mark")
 }

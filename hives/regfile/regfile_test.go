@@ -43,7 +43,7 @@ func (k *key) Values() iter.Seq2[hives.Value, error] {
 	}
 }
 
-const exported = version5 + `
+const exported = string(Version5) + `
 
 [HKEY_LOCAL_MACHINE\SOFTWARE\Acme]
 @="default"
@@ -89,7 +89,7 @@ func sample() *key {
 
 func TestWrite(t *testing.T) {
 	var out bytes.Buffer
-	if err := Write(&out, `HKEY_LOCAL_MACHINE\SOFTWARE\Acme`, sample()); err != nil {
+	if err := Write(&out, Version5, Root{`HKEY_LOCAL_MACHINE\SOFTWARE\Acme`, sample()}); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll(exported, "\n", "\r\n")
@@ -118,28 +118,28 @@ func TestParse(t *testing.T) {
 		name, text string
 		want       []Section
 	}{
-		{"deletions", version5 + "\r\n\r\n[-HKLM\\a]\r\n[HKLM\\b\\]\r\n\"x\"=-\r\n@=- ; gone\r\n", []Section{
+		{"deletions", string(Version5) + "\r\n\r\n[-HKLM\\a]\r\n[HKLM\\b\\]\r\n\"x\"=-\r\n@=- ; gone\r\n", []Section{
 			{Path: `HKLM\a`, Delete: true},
 			{Path: `HKLM\b`, Values: []Entry{{Value: hives.Value{Name: "x"}, Delete: true}, {Delete: true}}},
 		}},
-		{"comments and blanks", version5 + "\n; c\n# c\n\n  [HKLM\\a]\n  \"n\" = \"v\" ; c\n\"d\"=dword:2A;c\n", []Section{
+		{"comments and blanks", string(Version5) + "\n; c\n# c\n\n  [HKLM\\a]\n  \"n\" = \"v\" ; c\n\"d\"=dword:2A;c\n", []Section{
 			{Path: `HKLM\a`, Values: []Entry{value(hives.StringValue("n", "v")), value(hives.DWORDValue("d", 42))}},
 		}},
-		{"continuation", version5 + "\n[k]\n\"h\"=hex:01,\\ ; c\n  ; c\n\n  2,03,\\\n  4,\n\"e\"=hex:\n", []Section{
+		{"continuation", string(Version5) + "\n[k]\n\"h\"=hex:01,\\ ; c\n  ; c\n\n  2,03,\\\n  4,\n\"e\"=hex:\n", []Section{
 			{Path: "k", Values: []Entry{value(hives.BinaryValue("h", []byte{1, 2, 3, 4})), value(hives.BinaryValue("e", nil))}},
 		}},
-		{"version 4", version4 + "\n[k]\n\"e\"=hex(2):25,41\n\"m\"=hex(7):61,00,00\n\"s\"=hex(1):61,00\n", []Section{
+		{"version 4", string(Version4) + "\n[k]\n\"e\"=hex(2):25,41\n\"m\"=hex(7):61,00,00\n\"s\"=hex(1):61,00\n", []Section{
 			{Path: "k", Values: []Entry{
 				value(hives.ExpandValue("e", "%A")),
 				value(hives.MultiValue("m", "a")),
 				value(hives.Value{Name: "s", Type: hives.SZ, Data: []byte("a\x00")}),
 			}},
 		}},
-		{"escapes", version5 + "\n[k]\n\"a\\\\b\"=\"c:\\\\d\\n\\r\\0\\q\"\n", []Section{
+		{"escapes", string(Version5) + "\n[k]\n\"a\\\\b\"=\"c:\\\\d\\n\\r\\0\\q\"\n", []Section{
 			{Path: "k", Values: []Entry{value(hives.StringValue(`a\b`, "c:\\d\n\r\x00q"))}},
 		}},
-		{"name with brackets", version5 + "\n[k\\[x] y]\n", []Section{{Path: `k\[x] y`}}},
-		{"latin-1", version4 + "\n[k\xe9]\n", []Section{{Path: "ké"}}},
+		{"name with brackets", string(Version5) + "\n[k\\[x] y]\n", []Section{{Path: `k\[x] y`}}},
+		{"latin-1", string(Version4) + "\n[k\xe9]\n", []Section{{Path: "ké"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Parse(strings.NewReader(c.text))
@@ -154,7 +154,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const top = version5 + "\n"
+	const top = string(Version5) + "\n"
 	for _, c := range []struct{ text, want string }{
 		{"", "starts neither"},
 		{"REGEDIT9\n", "starts neither"},
@@ -165,14 +165,16 @@ func TestParseRefuses(t *testing.T) {
 		{top + "[-k]\n\"a\"=\"b\"\n", "below a deleted key"},
 		{top + "[k]\n\"a=\"b\"\n", "no ="},
 		{top + "[k]\n\"a\"=\"b\n", "closing"},
-		{top + "[k]\n\"a\"=\"b\" c\n", "after the string"},
+		{top + "[k]\n\"a\"=\"b\" c\n", "after the data"},
 		{top + "[k]\n\"a\"=dword:123456789\n", "1 to 8"},
 		{top + "[k]\n\"a\"=dword:\n", "1 to 8"},
 		{top + "[k]\n\"a\"=hex:1\\\n2\n", "without comma"},
 		{top + "[k]\n\"a\"=hex:123\n", "1 or 2"},
 		{top + "[k]\n\"a\"=hex:1,\\\n", "unexpected EOF"},
 		{top + "[k]\n\"a\"=hex(0x2):1\n", "32 bits"},
-		{top + "[k]\n\"a\"=what\n", "line 3"},
+		{top + "[k]\n\"é\"=what\n", "line 3, column 5: "},
+		{top + "[k]\n  \"a\"=hex:1,\\\n ;\n  2,x\n", "line 5, column 5: "},
+		{top + "[k]\n\"a\"=hex:1,,2\n", "line 3, column 11: "},
 		{top + "what\n", "unexpected"},
 	} {
 		if _, err := Parse(strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -184,7 +186,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(exported))
 	f.Add(append([]byte{0xff, 0xfe}, nt.UTF16Bytes(exported)...))
-	f.Add([]byte(version4 + "\n[-k]\n[k]\n\"e\"=hex(2):25,\\\n 41\n@=-\n"))
+	f.Add([]byte(string(Version4) + "\n[-k]\n[k]\n\"e\"=hex(2):25,\\\n 41\n@=-\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		sections, err := Parse(bytes.NewReader(text))
 		if err != nil {
@@ -208,7 +210,7 @@ func checkSection(t *testing.T, s Section) {
 		}
 	}
 	var out bytes.Buffer
-	if err := Write(&out, "k", k); err != nil {
+	if err := Write(&out, Version5, Root{"k", k}); err != nil {
 		t.Fatal(err)
 	}
 	again, err := Parse(bytes.NewReader(out.Bytes()))

@@ -3,118 +3,265 @@ package regfile
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/hives/internal/hexlist"
 	"github.com/mullion/mullion/internal/nt"
 )
 
-const (
-	version5 = "Windows Registry Editor Version 5.00"
-	version4 = "REGEDIT4"
-	// maxColumns is where regedit breaks a line of bytes: at the comma that reaches it.
-	maxColumns = 77
-)
+// Root is a key to be written with all below it, and the full name that it gets; "" for
+// the root of a hive that belongs nowhere, whose keys then begin with a backslash.
+type Root struct {
+	Path string
+	Key  hives.Key
+}
 
-// Write exports k and all below it in version 5, as UTF-16 with a byte order mark,
-// under the full name path. Keys come as [hives.Key] yields them, each before those
-// below it. A REG_SZ that a quoted string cannot carry safely (control characters,
-// no or more than one final NUL, lone surrogates) is written as bytes.
-func Write(w io.Writer, path string, k hives.Key) error {
-	out := &encoder{w: bufio.NewWriterSize(w, 64<<10)}
-	out.unit(0xfeff)
-	out.text(version5 + "\r\n")
-	if err := out.key(path, k); err != nil {
-		return fmt.Errorf("export %s: %w", path, err)
+// ErrForm is matched when a key or a value has no place in the form of a .reg file.
+var ErrForm = errors.New("a .reg file cannot hold it")
+
+// Write writes one file with all roots: version 5 as UTF-16 with a byte order mark, or
+// version 4 in ASCII. Keys come as [hives.Key] yields them, each before those below it. A
+// REG_SZ that a quoted string cannot carry safely (control characters, no or more than
+// one final NUL, lone surrogates) is written as bytes.
+//
+// Of a delta hive the file has the same effect as the delta: deleted keys and values are
+// deletions, a key that replaces what is below is deleted before it is made again, and keys
+// that only lead to others are left out. The error matches [ErrForm] for keys whose names
+// hold NULs or line ends, for keys that hide the values below but not the subkeys, and in
+// version 4 for names and text that are not ASCII.
+func Write(w io.Writer, version Version, roots ...Root) error {
+	e := &encoder{w: bufio.NewWriterSize(w, 64<<10), wide: version == Version5}
+	if e.wide {
+		e.unit(0xfeff)
 	}
-	out.text("\r\n")
-	if err := out.w.Flush(); err != nil {
-		return fmt.Errorf("export %s: %w", path, err)
+	e.text(string(version) + "\r\n")
+	for _, r := range roots {
+		e.budget = hives.Bound(r.Key)
+		if err := e.tree(r); err != nil {
+			return fmt.Errorf("write .reg file: %w", err)
+		}
+	}
+	e.text("\r\n")
+	if err := e.w.Flush(); err != nil {
+		return fmt.Errorf("write .reg file: %w", err)
 	}
 	return nil
 }
 
-// encoder writes UTF-16; the first failure stays with its writer until Flush.
-type encoder struct{ w *bufio.Writer }
+// encoder writes text; the first failure stays with its writer until Flush.
+type encoder struct {
+	w      *bufio.Writer
+	wide   bool
+	keys   int
+	budget int64  // bytes of values that may still come
+	line   []byte // of the value in work
+}
 
 func (e *encoder) unit(u uint16) {
 	e.w.WriteByte(byte(u))
 	e.w.WriteByte(byte(u >> 8))
 }
 
+// text writes a WTF-8 string, which in version 4 is ASCII.
 func (e *encoder) text(s string) {
-	for _, u := range nt.UTF16(s) {
-		e.unit(u)
+	if !e.wide {
+		e.w.WriteString(s)
+		return
+	}
+	for s != "" {
+		n := asciiPrefix(s)
+		for i := range n {
+			e.unit(uint16(s[i]))
+		}
+		if s = s[n:]; s == "" {
+			return
+		}
+		n = slices.IndexFunc([]byte(s), func(c byte) bool { return c < 0x80 })
+		if n < 0 {
+			n = len(s)
+		}
+		for _, u := range nt.UTF16(s[:n]) {
+			e.unit(u)
+		}
+		s = s[n:]
 	}
 }
 
-// key writes k and all below it, with a stack of its own: the depth is a hive's.
-func (e *encoder) key(path string, k hives.Key) error {
-	type level struct {
-		path string
-		key  hives.Key
+func asciiPrefix(s string) int {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return i
+		}
 	}
-	for stack := []level{{path, k}}; len(stack) > 0; {
+	return len(s)
+}
+
+// place is a key that is still to be written.
+type place struct {
+	Root
+	replaced bool // it is below a key that replaces all
+}
+
+// tree writes a key and all below it, with a stack of its own: the depth is a hive's.
+func (e *encoder) tree(r Root) error {
+	for stack := []place{{Root: r}}; len(stack) > 0; {
 		top := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		e.text("\r\n[" + top.path + "]\r\n")
-		for v, err := range top.key.Values() {
-			if err != nil {
-				return err
-			}
-			e.text(formatValue(v))
-		}
 		below := len(stack)
-		for sub, err := range top.key.Subkeys() {
-			if err != nil {
-				return err
-			}
-			stack = append(stack, level{top.path + `\` + sub.Name(), sub})
+		var err error
+		if stack, err = e.key(stack, top); err != nil {
+			return fmt.Errorf("key %q: %w", top.Path, err)
 		}
-		// The last one pushed is the next one written.
-		for i, j := below, len(stack)-1; i < j; i, j = i+1, j-1 {
-			stack[i], stack[j] = stack[j], stack[i]
-		}
+		slices.Reverse(stack[below:]) // the last one pushed is the next one written
 	}
 	return nil
 }
 
-func formatValue(v hives.Value) string {
-	name := "@"
-	if v.Name != "" {
-		name = quote(v.Name)
+// key writes one key and pushes those below it.
+func (e *encoder) key(stack []place, p place) ([]place, error) {
+	info, err := p.Key.Info()
+	if err != nil {
+		return nil, err
+	}
+	if e.keys++; e.keys > maxKeys {
+		return nil, fmt.Errorf("more than %d keys", maxKeys)
 	}
 	switch {
-	case v.Type == hives.SZ && isPlain(v.Data):
-		return name + "=" + quote(v.Text()) + "\r\n"
-	case v.Type == hives.DWORD && len(v.Data) == 4:
-		return fmt.Sprintf("%s=dword:%08x\r\n", name, binary.LittleEndian.Uint32(v.Data))
-	case v.Type == hives.Binary:
-		return formatBytes(name+"=hex:", v.Data)
+	case strings.ContainsAny(p.Path, "\x00\r\n"):
+		return nil, fmt.Errorf("%w: a name with a NUL or a line end", ErrForm)
+	case !e.wide && asciiPrefix(p.Path) < len(p.Path):
+		return nil, fmt.Errorf("%w: a name that is not ASCII needs version 5", ErrForm)
 	}
-	return formatBytes(fmt.Sprintf("%s=hex(%x):", name, uint32(v.Type)), v.Data)
+	switch info.Layering() {
+	case hives.DeletesKey:
+		e.head("[-", p.Path)
+		return stack, nil
+	case hives.ReplacesValues:
+		return nil, fmt.Errorf("%w: a delta that hides the values below but not the subkeys", ErrForm)
+	case hives.ReplacesKey:
+		if !p.replaced {
+			e.head("[-", p.Path)
+		}
+		p.replaced = true
+	}
+	open := false
+	if !info.Overlays() {
+		e.head("[", p.Path)
+		open = true
+	}
+	for v, err := range p.Key.Values() {
+		if err != nil {
+			return nil, err
+		}
+		if !open {
+			e.head("[", p.Path)
+			open = true
+		}
+		if err := e.value(v); err != nil {
+			return nil, fmt.Errorf("value %q: %w", v.Name, err)
+		}
+	}
+	for sub, err := range p.Key.Subkeys() {
+		if err != nil {
+			return nil, err
+		}
+		stack = append(stack, place{Root{p.Path + `\` + sub.Name(), sub}, p.replaced})
+	}
+	return stack, nil
 }
 
-// isPlain tells whether data is one string with one final NUL, without anything that
-// a reader of text could change.
-func isPlain(data []byte) bool {
+// head writes the line that begins a section.
+func (e *encoder) head(bracket, path string) {
+	if path == "" {
+		path = `\`
+	}
+	e.text("\r\n" + bracket + path + "]\r\n")
+}
+
+func (e *encoder) value(v hives.Value) error {
+	if e.budget -= int64(len(v.Name)/2 + len(v.Data)); e.budget < 0 {
+		return errors.New("keys share the same values: the hive is damaged")
+	}
+	if !e.wide && asciiPrefix(v.Name) < len(v.Name) {
+		return fmt.Errorf("%w: a name that is not ASCII needs version 5", ErrForm)
+	}
+	line := append(e.line[:0], '@')
+	if v.Name != "" {
+		line = appendQuoted(line[:0], v.Name)
+	}
+	line = append(line, '=')
+	switch {
+	case v.Tombstone:
+		line = append(line, '-')
+	case v.Type == hives.SZ && isPlain(v.Data, e.wide):
+		line = appendQuoted(line, v.Text())
+	case v.Type == hives.DWORD && len(v.Data) == 4:
+		line = fmt.Appendf(line, "dword:%08x", binary.LittleEndian.Uint32(v.Data))
+	default:
+		var err error
+		if line, err = e.appendBytes(line, v); err != nil {
+			return err
+		}
+	}
+	e.line = line
+	e.text(string(line))
+	e.text("\r\n")
+	return nil
+}
+
+func (e *encoder) appendBytes(line []byte, v hives.Value) ([]byte, error) {
+	data := v.Data
+	if v.Type == hives.Binary {
+		line = append(line, "hex:"...)
+	} else {
+		line = fmt.Appendf(line, "hex(%x):", uint32(v.Type))
+	}
+	if !e.wide && (v.Type == hives.ExpandSZ || v.Type == hives.MultiSZ) {
+		if data = narrow(data); data == nil {
+			return nil, fmt.Errorf("%w: text that is not ASCII, or has no final NUL, needs version 5", ErrForm)
+		}
+	}
+	return hexlist.Append(line, len(nt.UTF16(string(line))), data, "\r\n"), nil
+}
+
+// narrow returns the ASCII bytes of UTF-16 text with a final NUL, nil if it is none.
+func narrow(data []byte) []byte {
+	n := len(data)
+	if n < 2 || n%2 != 0 || data[n-2] != 0 || data[n-1] != 0 {
+		return nil
+	}
+	out := make([]byte, 0, n/2)
+	for ; len(data) > 0; data = data[2:] {
+		if data[0] >= 0x80 || data[1] != 0 {
+			return nil
+		}
+		out = append(out, data[0])
+	}
+	return out
+}
+
+// isPlain tells whether data is one string with one final NUL, without anything that a
+// reader of text could change.
+func isPlain(data []byte, wide bool) bool {
 	n := len(data)
 	if n < 2 || n%2 != 0 || data[n-1] != 0 || data[n-2] != 0 {
 		return false
 	}
-	units := make([]uint16, n/2-1)
-	for i := range units {
-		units[i] = binary.LittleEndian.Uint16(data[2*i:])
-		if units[i] < ' ' {
-			return false
-		}
+	limit := uint16(0x80)
+	if wide {
+		limit = 0xffff
 	}
-	for i := 0; i < len(units); i++ {
-		switch u := units[i]; {
-		case u>>10 == 0xd800>>10 && i+1 < len(units) && units[i+1]>>10 == 0xdc00>>10:
-			i++
+	for i := 0; i < n-2; i += 2 {
+		switch u := binary.LittleEndian.Uint16(data[i:]); {
+		case u < ' ' || u > limit:
+			return false
+		case u>>10 == 0xd800>>10 && binary.LittleEndian.Uint16(data[i+2:])>>10 == 0xdc00>>10:
+			i += 2
 		case u>>11 == 0xd800>>11:
 			return false
 		}
@@ -122,25 +269,22 @@ func isPlain(data []byte) bool {
 	return true
 }
 
-var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", `\r`, "\n", `\n`, "\x00", `\0`)
-
-func quote(s string) string { return `"` + quoter.Replace(s) + `"` }
-
-func formatBytes(prefix string, data []byte) string {
-	var b strings.Builder
-	b.WriteString(prefix)
-	column := len(nt.UTF16(prefix))
-	for i, c := range data {
-		fmt.Fprintf(&b, "%02x", c)
-		column += 2
-		if i == len(data)-1 {
-			break
-		}
-		b.WriteByte(',')
-		if column++; column >= maxColumns {
-			b.WriteString("\\\r\n  ")
-			column = 2
+// appendQuoted appends a string in quotation marks.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '\\', '"':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case 0:
+			b = append(b, '\\', '0')
+		default:
+			b = append(b, c)
 		}
 	}
-	return b.String() + "\r\n"
+	return append(b, '"')
 }

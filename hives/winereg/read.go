@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/hives/internal/hexlist"
 	"github.com/mullion/mullion/internal/nt"
 )
 
@@ -216,15 +217,9 @@ func (p *parser) hex(text []byte) ([]byte, error) {
 	var data []byte
 	for {
 		part, more := bytes.CutSuffix(text, []byte(`\`))
-		for field := range bytes.SplitSeq(part, []byte(",")) {
-			if field = bytes.TrimSpace(field); len(field) == 0 {
-				continue
-			}
-			n, err := strconv.ParseUint(string(field), 16, 8)
-			if err != nil {
-				return nil, fmt.Errorf("byte %q: %w", clip(field), err)
-			}
-			data = append(data, byte(n))
+		var err error
+		if data, _, err = hexlist.Parse(data, string(part)); err != nil {
+			return nil, err
 		}
 		if len(data) > maxData {
 			return nil, fmt.Errorf("more than %d bytes", maxData)
@@ -232,7 +227,6 @@ func (p *parser) hex(text []byte) ([]byte, error) {
 		if !more {
 			return data, nil
 		}
-		var err error
 		if text, err = p.line(); err != nil {
 			return nil, fmt.Errorf("data goes on after the last line: %w", noEOF(err))
 		}

@@ -102,7 +102,7 @@ func TestReadRefuses(t *testing.T) {
 		{top + "[a]\n\"a\"=\"b\n", "is no string"},
 		{top + "[a]\n\"a\"=\"b\\\n", "is no string"},
 		{top + "[a]\n\"a\"=dword:123456789\n", "out of range"},
-		{top + "[a]\n\"a\"=hex:0g\n", "invalid syntax"},
+		{top + "[a]\n\"a\"=hex:0g\n", "1 or 2"},
 		{top + "[a]\n\"a\"=hex:00,\\\n", "after the last line"},
 		{top + "[a]\n\"a\"=hex(zz):00\n", "type"},
 		{top + "[a]\n\"a\"=what:00\n", "unknown data"},

@@ -9,11 +9,9 @@ import (
 	"strings"
 
 	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/hives/internal/hexlist"
 	"github.com/mullion/mullion/internal/nt"
 )
-
-// maxColumns is where Wine breaks a line of bytes.
-const maxColumns = 76
 
 // Write writes f, its keys sorted as Wine sorts them: depth first, names without
 // regard to case. Two keys of equal paths stay in their order.
@@ -100,18 +98,5 @@ func appendHex(b []byte, v hives.Value) []byte {
 	} else {
 		b = fmt.Appendf(b, "hex(%x):", uint32(v.Type))
 	}
-	column := len(b)
-	for i, c := range v.Data {
-		b = fmt.Appendf(b, "%02x", c)
-		column += 2
-		if i == len(v.Data)-1 {
-			break
-		}
-		b = append(b, ',')
-		if column++; column > maxColumns {
-			b = append(b, "\\\n  "...)
-			column = 2
-		}
-	}
-	return b
+	return hexlist.Append(b, len(b), v.Data, "\n")
 }

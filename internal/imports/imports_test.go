@@ -40,7 +40,7 @@ var rules = map[string]string{
 	"internal/nt":       "",
 	"internal/imports":  "",
 	"hives":             "internal/nt",
-	"hives/...":         "internal/nt hives",
+	"hives/...":         "internal/nt hives hives/internal/...",
 	"layers":            "internal/nt",
 	"layers/pack":       "internal/nt layers digest klauspost",
 	"layers/store":      "internal/nt layers layers/pack digest image-spec flock x/sys",

@@ -140,12 +140,12 @@ func stamp(f nt.Filetime) string {
 // change names what a key of a delta hive does to the layers below beyond merging with
 // them, "" otherwise.
 func change(info hives.Info) string {
-	switch info.Layer & 3 {
-	case 1:
+	switch info.Layering() {
+	case hives.DeletesKey:
 		return "delete"
-	case 2:
+	case hives.ReplacesValues:
 		return "replace-values"
-	case 3:
+	case hives.ReplacesKey:
 		return "replace"
 	}
 	return ""

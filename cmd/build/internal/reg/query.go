@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/mullion/mullion/hives/regfile"
 )
 
 // Query says what to print of a key.
@@ -89,60 +87,4 @@ func listKeys(w io.Writer, n *Node) error {
 		lead = ""
 	}
 	return nil
-}
-
-// ExportJSON prints a key of r and all below it, a JSON object for each, one a line.
-func ExportJSON(ctx context.Context, w io.Writer, r *Registry, key string) error {
-	return Query{Deep: true, JSON: true}.Run(ctx, w, r, key)
-}
-
-// ExportReg writes a key of r and all below it as a .reg file of version 5. Keys of a
-// hive file, which belong nowhere, begin with a backslash.
-func ExportReg(w io.Writer, r *Registry, key string) error {
-	if r.IsDelta() {
-		return fmt.Errorf("%s is a delta hive, whose deletions a .reg file cannot hold as they are: export the image, or use --format json", r.target)
-	}
-	n, err := r.Find(key)
-	if err != nil {
-		return err
-	}
-	if r.IsImage() && n.Path == "" {
-		return exportAll(w, n)
-	}
-	path := n.Path
-	if !r.IsImage() {
-		path = `\` + path
-	}
-	return regfile.Write(w, path, n.Key)
-}
-
-// head is the first line of a .reg file; in UTF-16 a byte order mark stands before it.
-const head = "Windows Registry Editor Version 5.00\r\n"
-
-// exportAll writes all roots of an image into one file.
-func exportAll(w io.Writer, all *Node) error {
-	skip := 0
-	for n, err := range all.Subkeys() {
-		if err != nil {
-			return err
-		}
-		if err := regfile.Write(&skipper{w, skip}, n.Path, n.Key); err != nil {
-			return err
-		}
-		skip = 2 * (1 + len(head))
-	}
-	return nil
-}
-
-// skipper drops the first bytes written to it: the head that a file has only once.
-type skipper struct {
-	w    io.Writer
-	skip int
-}
-
-func (s *skipper) Write(p []byte) (int, error) {
-	n := min(s.skip, len(p))
-	s.skip -= n
-	m, err := s.w.Write(p[n:])
-	return n + m, err
 }

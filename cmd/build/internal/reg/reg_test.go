@@ -192,7 +192,7 @@ func TestHiveFile(t *testing.T) {
 		t.Errorf("diff with an image: %v", err)
 	}
 	var b bytes.Buffer
-	if err := ExportReg(&b, r, "A"); err != nil {
+	if err := ExportReg(&b, regfile.Version5, r, "A", ""); err != nil {
 		t.Fatal(err)
 	}
 	sections, err := regfile.Parse(&b)
