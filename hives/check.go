@@ -1,54 +1,43 @@
 package hives
 
 import (
+	"bytes"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"math/bits"
 )
 
-// maxFindings ends a check of a hive that has more wrong with it than anyone reads.
-const maxFindings = 100
+// Check examines a hive as [Strict] does.
+func Check(r io.ReaderAt, size int64) []Finding { return Strict.Check(r, size) }
 
 // Check examines a hive completely, as the loader of Windows does and beyond: base
 // block, bins and cells; then every key, list, value, class and security descriptor
 // that the root leads to, each of which must lie in an allocated cell that nothing else
 // uses; order and uniqueness of names; counts, hashes and maxima; the ring of security
-// descriptors with their use counts; and the rules of layered keys. It returns nil for
-// a sound hive, and at most about a hundred findings for others. It needs memory for the
-// file and 3 % more.
-func Check(r io.ReaderAt, size int64) []Finding {
-	c := &checker{h: &Hive{r: r}}
-	if size == 0 {
-		c.add(0, "empty", "the file is empty; Windows Server 2025 needs real hives")
-		return c.found
-	}
-	base := make([]byte, baseSize)
-	if _, err := io.ReadFull(io.NewSectionReader(r, 0, min(size, baseSize)), base); err != nil {
-		c.add(0, "size", "read base block: %v", err)
-		return c.found
-	}
-	c.found = checkBase(base, size)
-	for _, f := range c.found {
-		// What follows stands on these.
-		if f.Rule == "signature" || f.Rule == "version" || f.Rule == "size" {
-			return c.found
-		}
-	}
-	c.h.init(base)
-	if c.cells() {
-		c.keys()
-		c.ring()
-	}
-	return c.found
+// descriptors with their use counts; the rules of layered keys; and cells that nothing
+// leads to. It returns nil for a sound hive, and at most 16 findings of each rule.
+//
+// It reads the file about twice, in time linear in its size whatever is in it, and needs
+// memory for 4 % of it, and 2 MiB.
+func (m Mode) Check(r io.ReaderAt, size int64) []Finding {
+	c := &checker{h: &Hive{r: r}, report: report{mode: m}}
+	c.all(size)
+	return c.done()
 }
 
-// checker is the state of one Check. Its bit sets have a bit for each 8 bytes.
+// checker is the state of one check. Its bit sets have a bit for each 8 bytes.
 type checker struct {
+	report
 	h       *Hive
-	found   []Finding
 	cellsAt bitset // starts of allocated cells
-	used    bitset // cells that something refers to, but for shared ones
-	sk      map[uint32]uint32
+	used    bitset // of those, the ones that something refers to
+	cut     bool   // something could not be followed, so that what lies behind it is not known
+	levels  []level
+	sk      map[uint32]*skUse
 	skOrder []uint32
+	skHash  map[uint64]uint32 // of a descriptor -> its cell
+	seed    maphash.Seed
 }
 
 type bitset []uint64
@@ -57,11 +46,65 @@ func newBitset(bytes uint32) bitset  { return make(bitset, bytes/8/64+1) }
 func (b bitset) has(off uint32) bool { return b[off/8/64]>>(off/8%64)&1 != 0 }
 func (b bitset) set(off uint32)      { b[off/8/64] |= 1 << (off / 8 % 64) }
 
-func (c *checker) add(off uint32, rule, format string, args ...any) {
-	c.found = append(c.found, Finding{Offset: baseSize + int64(off), Rule: rule, Message: fmt.Sprintf(format, args...)})
+// found notes a finding about the cell at off and the key that the check is at.
+func (c *checker) found(off uint32, rule Rule, format string, args ...any) {
+	if c.wants(rule) {
+		c.add(Finding{Offset: baseSize + int64(off), Key: c.path(), Rule: rule, Message: fmt.Sprintf(format, args...)})
+	}
 }
 
-func (c *checker) full() bool { return len(c.found) >= maxFindings }
+// lost notes a finding that leaves something of the hive out of sight.
+func (c *checker) lost(off uint32, rule Rule, format string, args ...any) {
+	c.cut = true
+	c.found(off, rule, format, args...)
+}
+
+func (c *checker) all(size int64) {
+	if size == 0 {
+		c.found(0, ruleEmpty, "the file is empty; Windows Server 2025 needs real hives")
+		c.report.list[0].Offset = 0
+		return
+	}
+	base := make([]byte, baseSize)
+	if _, err := io.ReadFull(io.NewSectionReader(c.h.r, 0, min(size, baseSize)), base); err != nil {
+		c.add(Finding{Rule: ruleSize, Message: fmt.Sprintf("read base block: %v", err)})
+		return
+	}
+	stands := true
+	for _, f := range checkBase(base, size) {
+		c.add(f)
+		stands = stands && f.Rule != ruleSignature && f.Rule != ruleVersion && f.Rule != ruleSize
+	}
+	if !stands {
+		return
+	}
+	c.h.init(base)
+	c.tail(size)
+	if !c.cells() {
+		return
+	}
+	c.keys()
+	c.ring()
+	if !c.cut {
+		c.leaks()
+	}
+}
+
+// maxTail is how much behind the last bin is looked at. Windows grows its files by 256 KiB.
+const maxTail = 256 << 10
+
+// tail looks for bytes that an earlier, longer state of the hive left behind.
+func (c *checker) tail(size int64) {
+	end := baseSize + int64(c.h.bins)
+	b := make([]byte, min(size-end, maxTail))
+	if _, err := io.ReadFull(io.NewSectionReader(c.h.r, end, int64(len(b))), b); err != nil {
+		c.found(c.h.bins, ruleTail, "read what follows the bins: %v", err)
+		return
+	}
+	if n := len(bytes.TrimRight(b, "\x00")); n > 0 {
+		c.found(c.h.bins, ruleTail, "%d bytes of something follow the last bin", n)
+	}
+}
 
 // cells walks all bins and notes where allocated cells begin. It returns false if the
 // bins cannot be followed to the end.
@@ -70,12 +113,12 @@ func (c *checker) cells() bool {
 	for bin := uint32(0); bin < c.h.bins; {
 		b, err := c.h.bytes(bin, binHead)
 		if err != nil {
-			c.add(bin, "bin", "%v", err)
+			c.found(bin, ruleBin, "%v", err)
 			return false
 		}
 		size := u32(b, 8)
 		if string(b[:4]) != "hbin" || u32(b, 4) != bin || size == 0 || size%4096 != 0 || size > c.h.bins-bin {
-			c.add(bin, "bin", "bin header %q, offset %#x, size %#x", b[:4], u32(b, 4), size)
+			c.found(bin, ruleBin, "bin header %q, offset %#x, size %#x", b[:4], u32(b, 4), size)
 			return false
 		}
 		if !c.binCells(bin+binHead, bin+size) {
@@ -90,7 +133,7 @@ func (c *checker) binCells(off, end uint32) bool {
 	for off < end {
 		b, err := c.h.bytes(off, 4)
 		if err != nil {
-			c.add(off, "cell", "%v", err)
+			c.found(off, ruleCell, "%v", err)
 			return false
 		}
 		size := int64(int32(u32(b, 0)))
@@ -99,7 +142,7 @@ func (c *checker) binCells(off, end uint32) bool {
 			size = -size
 		}
 		if size == 0 || size%8 != 0 || size > int64(end-off) {
-			c.add(off, "cell", "cell of %d bytes", size)
+			c.found(off, ruleCell, "cell of %d bytes, %d before the end of its bin", size, end-off)
 			return false
 		}
 		off += uint32(size)
@@ -110,11 +153,11 @@ func (c *checker) binCells(off, end uint32) bool {
 // claim checks that off is an allocated cell and takes it for one use.
 func (c *checker) claim(off uint32, what string) bool {
 	if !c.allocated(off) {
-		c.add(off, "offset", "%s is not in an allocated cell", what)
+		c.lost(off, ruleOffset, "%s is not in an allocated cell", what)
 		return false
 	}
 	if c.used.has(off) {
-		c.add(off, "overlap", "%s is in a cell that is used already", what)
+		c.lost(off, ruleOverlap, "%s is in a cell that is used already", what)
 		return false
 	}
 	c.used.set(off)
@@ -125,44 +168,16 @@ func (c *checker) allocated(off uint32) bool {
 	return off%8 == 0 && off < c.h.bins && c.cellsAt.has(off)
 }
 
-// ring follows the security cells and compares use counts with what keys said.
-func (c *checker) ring() {
-	if len(c.skOrder) == 0 {
-		return
-	}
-	seen := map[string]uint32{}
-	first := c.skOrder[0]
-	inRing := map[uint32]bool{}
-	for off, prev := first, uint32(0); !c.full(); {
-		b, err := c.h.signed(off, skSD, "sk")
-		if err != nil || !c.allocated(off) || inRing[off] {
-			c.add(off, "security", "ring of security cells is broken")
-			return
-		}
-		inRing[off] = true
-		if off != first && u32(b, skBlink) != prev {
-			c.add(off, "security", "back link is %#x, not %#x", u32(b, skBlink), prev)
-		}
-		if got, want := u32(b, skRefs), c.sk[off]; got != want {
-			c.add(off, "refcount", "use count is %d, but %d keys use it", got, want)
-		}
-		if sd, err := c.h.cell(off, skSD+min(u32(b, skSize), maxSD)); err == nil {
-			if twin, ok := seen[string(sd[skSD:])]; ok {
-				c.add(off, "security", "same security descriptor as at %#x", twin)
+// leaks looks for cells that are allocated and that nothing refers to.
+func (c *checker) leaks() {
+	for i, word := range c.cellsAt {
+		for left := word &^ c.used[i]; left != 0; left &= left - 1 {
+			off := (uint32(i)*64 + uint32(bits.TrailingZeros64(left))) * 8
+			size, err := c.h.cellSize(off)
+			if err != nil {
+				return
 			}
-			seen[string(sd[skSD:])] = off
-		}
-		prev, off = off, u32(b, skFlink)
-		if off == first {
-			if b, err := c.h.signed(first, skSD, "sk"); err == nil && u32(b, skBlink) != prev {
-				c.add(first, "security", "back link is %#x, not %#x", u32(b, skBlink), prev)
-			}
-			break
-		}
-	}
-	for _, off := range c.skOrder {
-		if !inRing[off] && !c.full() {
-			c.add(off, "security", "security cell is not in the ring")
+			c.found(off, ruleLeak, "nothing refers to the cell, of %d bytes", size+4)
 		}
 	}
 }

@@ -3,6 +3,11 @@ package hives
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,7 +39,20 @@ func (s spot) cell(path string, field int) []byte {
 	return s.file[baseSize+4+u32(s.at(path), field):]
 }
 
-func TestCheckFinds(t *testing.T) {
+// value returns the cell of a value.
+func (s spot) value(path string, i int) []byte {
+	s.t.Helper()
+	return s.file[baseSize+4+u32(s.cell(path, nkValueList), 4*i):]
+}
+
+// rehash makes the entry of a key in the list of its parent that of another name.
+func (s spot) rehash(parent string, i int, name string) {
+	put32(s.cell(parent, nkList), 8+8*i, encode(name).hash())
+}
+
+// damagedTree has two lists of keys, values of each form, classes and two descriptors of
+// the same length.
+func damagedTree(t testing.TB) *Tree {
 	tree := NewTree(Options{Time: oldTime})
 	do(t,
 		tree.Set(`a`, StringValue("v", "some text")),
@@ -42,84 +60,292 @@ func TestCheckFinds(t *testing.T) {
 		tree.Set(`b`, BinaryValue("big", make([]byte, 20000))),
 		tree.Set(`b\c`, DWORDValue("n", 1)),
 	)
-	good := treeBytes(t, tree)
+	tree.root.kids[0].info.Class = "class"
+	other := bytes.Clone(tree.root.kids[1].info.SD)
+	other[len(other)-1]++
+	do(t, tree.SetSD(`b\c`, other))
+	return tree
+}
+
+// TestCheckFinds damages a hive in one place for each rule. That must be found, with its
+// place and key, and nothing else.
+func TestCheckFinds(t *testing.T) {
+	good := treeBytes(t, damagedTree(t))
+	sound(t, good)
+	const nowhere = "" // no key
 	tests := []struct {
-		rule   string
+		rule   Rule
+		key    string
 		damage func(s spot)
 	}{
-		{"signature", func(s spot) { s.file[0] = 'x' }},
-		{"checksum", func(s spot) { s.file[offChecksum]++ }},
-		{"version", func(s spot) { put32(s.file, offMinor, 7); mend(s.file) }},
-		{"type", func(s spot) { put32(s.file, offType, 1); mend(s.file) }},
-		{"size", func(s spot) { put32(s.file, offBins, uint32(len(s.file))); mend(s.file) }},
-		{"sequence", func(s spot) { s.file[offSeq1]++; mend(s.file) }},
-		{"bin", func(s spot) { s.file[baseSize] = 'x' }},
-		{"bin", func(s spot) { put32(s.file, baseSize+8, 0) }},
-		{"cell", func(s spot) { put32(s.file, baseSize+32, 0) }},
-		{"cell", func(s spot) { put32(s.file, baseSize+32, 0x80000000) }},
-		{"offset", func(s spot) { put32(s.file, offRoot, 40); mend(s.file) }},
-		{"root", func(s spot) { put16(s.at(""), nkFlags, keyLatin) }},
-		{"key", func(s spot) { s.at("a")[0] = 'x' }},
-		{"key", func(s spot) { put16(s.at("a"), nkNameLen, 600) }},
-		{"name", func(s spot) { put16(s.at("a"), nkNameLen, 0) }},
-		{"parent", func(s spot) { put32(s.at("a"), nkParent, 8) }},
-		{"order", func(s spot) { s.at("a")[nkName] = 'z' }},
-		{"order", func(s spot) { s.at("a")[nkName] = 'B' }},
-		{"hash", func(s spot) { s.at("a")[nkName] = '!' }},
-		{"count", func(s spot) { put32(s.at(""), nkSubkeys, 3) }},
-		{"count", func(s spot) { put32(s.at("a"), nkValueList, noCell) }},
-		{"maximum", func(s spot) { put16(s.at(""), nkMaxName, 1) }},
-		{"maximum", func(s spot) { put32(s.at("a"), nkMaxData, 1) }},
-		{"list", func(s spot) { s.cell("", nkList)[0] = 'x' }},
-		{"list", func(s spot) {
-			copy(s.cell("b", nkList), "ri")
-			put32(s.cell("b", nkList), 4, u32(s.at("a"), nkValueList))
-		}},
-		{"overlap", func(s spot) { put32(s.cell("", nkList), 12, u32(s.cell("", nkList), 4)) }},
-		{"overlap", func(s spot) { put32(s.at("b"), nkValueList, u32(s.at("a"), nkValueList)) }},
-		{"offset", func(s spot) { put32(s.at("a"), nkValueList, 12) }},
-		{"value", func(s spot) { s.file[baseSize+4+u32(s.cell("a", nkValueList), 0)] = 'x' }},
-		{"value", func(s spot) { put32(s.file[baseSize+4+u32(s.cell("a", nkValueList), 0):], vkSize, 1000) }},
-		{"value", func(s spot) { put32(s.file[baseSize+4+u32(s.cell("b", nkValueList), 0):], vkSize, 90000) }},
-		{"overlap", func(s spot) {
+		{ruleSignature, nowhere, func(s spot) { s.file[0] = 'x' }},
+		{ruleChecksum, nowhere, func(s spot) { s.file[offChecksum]++ }},
+		{ruleVersion, nowhere, func(s spot) { put32(s.file, offMinor, 7); mend(s.file) }},
+		{ruleType, nowhere, func(s spot) { put32(s.file, offType, 1); mend(s.file) }},
+		{ruleSize, nowhere, func(s spot) { put32(s.file, offBins, uint32(len(s.file))); mend(s.file) }},
+		{ruleSize, nowhere, func(s spot) { put32(s.file, offBins, 0); mend(s.file) }},
+		{ruleSequence, nowhere, func(s spot) { s.file[offSeq1]++; mend(s.file) }},
+		{ruleBin, nowhere, func(s spot) { s.file[baseSize] = 'x' }},
+		{ruleBin, nowhere, func(s spot) { put32(s.file, baseSize+4, 4096) }},
+		{ruleBin, nowhere, func(s spot) { put32(s.file, baseSize+8, 0) }},
+		{ruleCell, nowhere, func(s spot) { put32(s.file, baseSize+32, 0) }},
+		{ruleCell, nowhere, func(s spot) { put32(s.file, baseSize+32, 0x80000000) }},
+		{ruleCell, nowhere, func(s spot) { put32(s.file, baseSize+32, 12) }},
+		{ruleRoot, nowhere, func(s spot) { put16(s.at(""), nkFlags, keyLatin) }},
+		{ruleRoot, nowhere, func(s spot) { s.at("")[0] = 'x' }},
+		{ruleOffset, nowhere, func(s spot) { put32(s.file, offRoot, 40); mend(s.file) }},
+		{ruleOffset, `a`, func(s spot) { put32(s.at("a"), nkValueList, 12) }},
+		{ruleOffset, `\`, func(s spot) { put32(s.cell("", nkList), 12, 0x7FFFFFF8) }},
+		{ruleOffset, `a`, func(s spot) { put32(s.at("a"), nkClass, 8) }},
+		{ruleOverlap, `\`, func(s spot) { put32(s.cell("", nkList), 12, u32(s.cell("", nkList), 4)) }},
+		{ruleOverlap, `b`, func(s spot) { put32(s.at("b"), nkValueList, u32(s.at("a"), nkValueList)) }},
+		{ruleOverlap, `a`, func(s spot) {
 			v := s.cell("a", nkValueList)
 			put32(s.file[baseSize+4+u32(v, 0):], vkData, u32(s.file[baseSize+4+u32(v, 4):], vkData))
 		}},
-		{"class", func(s spot) { put16(s.at("a"), nkClassLen, 8) }},
-		{"refcount", func(s spot) { s.cell("a", nkSecurity)[skRefs]++ }},
-		{"security", func(s spot) { put32(s.cell("a", nkSecurity), skFlink, 32) }},
-		{"security", func(s spot) { put32(s.cell("a", nkSecurity), skBlink, 32) }},
-		{"security", func(s spot) { put32(s.at("a"), nkSecurity, noCell) }},
-		{"security", func(s spot) { s.cell("a", nkSecurity)[skSD] = 9 }},
+		{ruleOverlap, `b\c`, func(s spot) { put32(s.at(`b\c`), nkSecurity, u32(s.at("a"), nkClass)) }},
+		{ruleLeak, nowhere, func(s spot) { put16(s.at("a"), nkClassLen, 0); put32(s.at("a"), nkClass, noCell) }},
+		{ruleKey, `\`, func(s spot) { s.at("a")[0] = 'x' }},
+		{ruleKey, `\`, func(s spot) { put16(s.at("a"), nkNameLen, 600) }},
+		{ruleFlags, `a`, func(s spot) { s.at("a")[nkFlags] |= keyVolatile }},
+		{ruleFlags, `a`, func(s spot) { s.at("a")[nkFlags] |= keyRoot }},
+		{ruleName, `\`, func(s spot) { put16(s.at("a"), nkNameLen, 0); s.rehash("", 0, "") }},
+		{ruleName, `\`, func(s spot) { s.at("a")[nkFlags] &^= keyLatin; s.rehash("", 0, "") }},
+		{ruleSpelling, "\x00", func(s spot) { s.at("a")[nkName] = 0; s.rehash("", 0, "\x00") }},
+		{ruleSpelling, "a", func(s spot) {
+			n := s.at("a") // with room for a second byte of the name
+			n[nkFlags] &^= keyLatin
+			put16(n, nkNameLen, 2)
+			n[nkName+1] = 0
+		}},
+		{ruleParent, `a`, func(s spot) { put32(s.at("a"), nkParent, 8) }},
+		{ruleList, `\`, func(s spot) { s.cell("", nkList)[0] = 'x' }},
+		{ruleList, `\`, func(s spot) { put16(s.cell("", nkList), 2, 0) }},
+		{ruleList, `\`, func(s spot) { put16(s.cell("", nkList), 2, 0xFFFF) }},
+		{ruleForm, `\`, func(s spot) {
+			put32(s.file, offMinor, 4)
+			mend(s.file)
+			copy(s.cell("b", nkList), "li") // of one key: the same four bytes lead to it
+		}},
+		{ruleOrder, `b`, func(s spot) { s.at("a")[nkName] = 'z'; s.rehash("", 0, "z") }},
+		{ruleOrder, `b`, func(s spot) { s.at("a")[nkName] = 'B'; s.rehash("", 0, "b") }},
+		{ruleHash, `!`, func(s spot) { s.at("a")[nkName] = '!' }},
+		{ruleHint, `b\c`, func(s spot) { copy(s.cell("b", nkList), "lf") }},
+		{ruleCount, `\`, func(s spot) { put32(s.at(""), nkSubkeys, 3) }},
+		{ruleCount, `\`, func(s spot) { put32(s.at(""), nkSubkeys, 1) }},
+		{ruleMaximum, `\`, func(s spot) { put16(s.at(""), nkMaxName, 1) }},
+		{ruleMaximum, `\`, func(s spot) { put32(s.at(""), nkMaxClass, 1) }},
+		{ruleMaximum, `a`, func(s spot) { put32(s.at("a"), nkMaxData, 1) }},
+		{ruleMaximum, `a`, func(s spot) { put32(s.at("a"), nkMaxValName, 1) }},
+		{ruleClass, `a`, func(s spot) { put16(s.at("a"), nkClassLen, 80); put32(s.at(""), nkMaxClass, 80) }},
+		{ruleClass, `b`, func(s spot) { put16(s.at("b"), nkClassLen, 8); put32(s.at(""), nkMaxClass, 10) }},
+		{ruleClass, `a`, func(s spot) { put16(s.at("a"), nkClassLen, 9) }},
+		{ruleValue, `a`, func(s spot) { s.value("a", 0)[0] = 'x' }},
+		{ruleValue, `a`, func(s spot) { put16(s.value("a", 0), vkNameLen, 500) }},
+		{ruleValue, `a`, func(s spot) { put32(s.at("a"), nkValues, 1000) }},
+		{ruleData, `a`, func(s spot) { put32(s.value("a", 0), vkSize, 1000); put32(s.at("a"), nkMaxData, 1000) }},
+		{ruleData, `b\c`, func(s spot) { put32(s.value(`b\c`, 0), vkSize, inlineData|5); put32(s.at(`b\c`), nkMaxData, 5) }},
+		{ruleData, `b\c`, func(s spot) { put32(s.value(`b\c`, 0), vkSize, 0) }},
+		{ruleData, `b`, func(s spot) { put32(s.value("b", 0), vkSize, 90000); put32(s.at("b"), nkMaxData, 90000) }},
+		{ruleSecurity, `a`, func(s spot) { put32(s.at("a"), nkSecurity, noCell) }},
+		{ruleSecurity, `a`, func(s spot) { s.cell("a", nkSecurity)[skSD] = 9 }},
+		{ruleSecurity, `b\c`, func(s spot) { put32(s.cell(`b\c`, nkSecurity), skSize, 1<<20) }},
+		{ruleRing, nowhere, func(s spot) { put32(s.cell("a", nkSecurity), skFlink, 32) }},
+		{ruleRing, nowhere, func(s spot) { put32(s.cell("a", nkSecurity), skBlink, 32) }},
+		{ruleRing, nowhere, func(s spot) { // each its own ring
+			off := u32(s.at(`b\c`), nkSecurity)
+			for _, p := range []string{"", "a", `b\c`} {
+				if at := u32(s.at(p), nkSecurity); u32(s.cell(p, nkSecurity), skFlink) == off {
+					put32(s.cell(p, nkSecurity), skFlink, u32(s.at(""), nkSecurity))
+					put32(s.cell("", nkSecurity), skBlink, at)
+				}
+			}
+		}},
+		{ruleRefcount, nowhere, func(s spot) { s.cell("a", nkSecurity)[skRefs]-- }},
+		{ruleOvercount, nowhere, func(s spot) { s.cell("a", nkSecurity)[skRefs]++ }},
+		{ruleTwin, `b\c`, func(s spot) {
+			sd := s.cell("a", nkSecurity)
+			copy(s.cell(`b\c`, nkSecurity)[skSD:], sd[skSD:skSD+u32(sd, skSize)])
+		}},
 	}
+	rules := map[Rule]bool{ruleEmpty: true, ruleTail: true, ruleDepth: true, ruleLayer: true} // each has its own test
 	for i, tt := range tests {
+		rules[tt.rule] = true
 		b := bytes.Clone(good)
 		tt.damage(spot{t, b, openBytes(t, good)})
 		found := Check(bytes.NewReader(b), int64(len(b)))
-		ok := false
-		for _, f := range found {
-			ok = ok || f.Rule == tt.rule
+		if len(found) != 1 || found[0].Rule != tt.rule || found[0].Key != tt.key || found[0].Warning {
+			t.Errorf("test %d: found %v, want one breach of %s in key %q", i, found, tt.rule, tt.key)
 		}
-		if !ok {
-			t.Errorf("test %d: no finding of rule %s among %v", i, tt.rule, found)
+		for _, f := range Tolerant.Check(bytes.NewReader(b), int64(len(b))) {
+			if f.Warning != Tolerant.tolerates(tt.rule) {
+				t.Errorf("test %d: %v is a warning: %v", i, f, f.Warning)
+			}
+		}
+	}
+	documented(t, rules)
+}
+
+// documented holds the rules that are tested against the table in the documentation.
+func documented(t *testing.T, rules map[Rule]bool) {
+	t.Helper()
+	doc, err := os.ReadFile("../docs/formats/hive.md")
+	do(t, err)
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|.*\\| (no|yes)").FindAllStringSubmatch(string(doc), -1) {
+		rule := Rule(m[1])
+		if !rules[rule] {
+			t.Errorf("rule %s is documented and not tested", rule)
+		}
+		if (m[2] == "yes") != Tolerant.tolerates(rule) {
+			t.Errorf("the documentation errs on whether rule %s is tolerated", rule)
+		}
+		delete(rules, rule)
+	}
+	if len(rules) > 0 {
+		t.Errorf("rules without documentation: %v", slices.Sorted(maps.Keys(rules)))
+	}
+}
+
+func TestCheckTail(t *testing.T) {
+	b := treeBytes(t, NewTree(Options{}))
+	sound(t, append(bytes.Clone(b), make([]byte, 100)...))
+	b = append(b, 0, 1, 0)
+	found := Tolerant.Check(bytes.NewReader(b), int64(len(b)))
+	if len(found) != 1 || found[0].Rule != ruleTail || found[0].Offset != 8192 || !found[0].Warning {
+		t.Errorf("found %v", found)
+	}
+}
+
+// TestCheckDepth hangs one chain of keys below another.
+func TestCheckDepth(t *testing.T) {
+	chain := func(n int) string { return strings.TrimSuffix(strings.Repeat(`k\`, n), `\`) }
+	tree := NewTree(Options{})
+	do(t, tree.CreateKey(`a\`+chain(300)), tree.CreateKey(`b\`+chain(300)))
+	b := treeBytes(t, tree)
+	s := spot{t, b, openBytes(t, treeBytes(t, tree))}
+	end := s.at(`a\` + chain(300))
+	copy(end[nkSubkeys:nkList+4], s.at("b")[nkSubkeys:nkList+4])
+	put16(end, nkMaxName, 2)
+	endOff := len(b) - len(end) - baseSize - 4
+	put32(s.at(`b\k`), nkParent, uint32(endOff))
+	put32(s.at("b"), nkSubkeys, 0)
+	put32(s.at("b"), nkList, noCell)
+	found := Check(bytes.NewReader(b), int64(len(b)))
+	if len(found) != 1 || found[0].Rule != ruleDepth || !strings.HasPrefix(found[0].Key, `...\k\k`) && !strings.HasPrefix(found[0].Key, `a\k\k`) {
+		t.Errorf("found %v", found)
+	}
+	long := NewTree(Options{})
+	do(t, long.CreateKey(strings.TrimSuffix(strings.Repeat(strings.Repeat("n", 255)+`\`, 300), `\`)))
+	b = treeBytes(t, long)
+	found = Check(bytes.NewReader(b), int64(len(b)))
+	if len(found) != 1 || found[0].Rule != ruleDepth || len(found[0].Key) > 2000 {
+		t.Errorf("found %v", found)
+	}
+}
+
+// TestCheckHostile has shapes that are small and ask for much work or memory.
+func TestCheckHostile(t *testing.T) {
+	tree := NewTree(Options{})
+	do(t, tree.Set("a", BinaryValue("v", make([]byte, 8<<20))), tree.CreateKey("b"), tree.CreateKey("c"))
+	good := treeBytes(t, tree)
+	// area is the data of the value, all but a few bytes of the file, and its cell offset.
+	area := func(s spot) ([]byte, uint32) {
+		db := s.file[baseSize+4+u32(s.value("a", 0), vkData):]
+		off := u32(s.file[baseSize+4+u32(db, 4):], 0)
+		return s.file[baseSize+off:], off
+	}
+	tests := []struct {
+		what   string
+		damage func(s spot)
+	}{
+		{"tiny cells", func(s spot) {
+			for b, _ := area(s); len(b) > 0; b = b[min(len(b), 16384):] {
+				for i := 0; i+8 <= 16344 && i+8 <= len(b); i += 8 {
+					put32(b, i, 0xFFFFFFF8)
+				}
+			}
+		}},
+		{"one value many times", func(s spot) {
+			list := s.cell("a", nkValueList)
+			v := u32(list, 0)
+			b, off := area(s)
+			for i := 4; i < 16348; i += 4 {
+				put32(b, i, v)
+			}
+			put32(s.at("a"), nkValues, 4000)
+			put32(s.at("a"), nkValueList, off)
+		}},
+		{"a list of itself", func(s spot) {
+			b, off := area(s)
+			copy(b[4:], "ri")
+			put16(b, 6, 4000)
+			for i := 8; i < 16348; i += 4 {
+				put32(b, i, off)
+			}
+			put32(s.at(""), nkList, off)
+		}},
+		{"one key many times", func(s spot) {
+			at := u32(s.cell("", nkList), 4)
+			b, off := area(s)
+			copy(b[4:], "li")
+			put16(b, 6, 4000)
+			for i := 8; i < 16348; i += 4 {
+				put32(b, i, at)
+			}
+			put32(s.at(""), nkList, off)
+			put32(s.at(""), nkSubkeys, 4000)
+		}},
+	}
+	for _, tt := range tests {
+		b := bytes.Clone(good)
+		tt.damage(spot{t, b, openBytes(t, good)})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		found := Check(bytes.NewReader(b), int64(len(b)))
+		runtime.ReadMemStats(&after)
+		if len(found) == 0 || len(found) > 3*maxOfRule {
+			t.Errorf("%s: %d findings", tt.what, len(found))
+		}
+		// The cache reads the file twice; nothing else may grow with what the file says.
+		if n := after.TotalAlloc - before.TotalAlloc; n > 3*uint64(len(b)) {
+			t.Errorf("%s: allocates %d bytes for %d", tt.what, n, len(b))
+		}
+		h, err := OpenBytes(b)
+		if err != nil {
+			continue
+		}
+		for k, err := range h.Walk() {
+			if err != nil {
+				break
+			}
+			for range k.Values() { // an error, or an end
+			}
 		}
 	}
 }
 
 func TestCheckLayers(t *testing.T) {
 	tree := NewTree(Options{})
-	do(t, tree.Set(`a\b`, DWORDValue("x", 1)), tree.Set(`dead`, DWORDValue("x", 1)))
-	for _, k := range tree.root.kids {
-		k.info.Layer = layerTree
+	do(t, tree.Set(`a\b`, DWORDValue("x", 1)), tree.Set(`dead`, DWORDValue("x", 1)), tree.CreateKey(`odd`), tree.CreateKey(`val`))
+	for i, l := range []uint8{layerTree, layerTombstone, 0x10, layerMerge} {
+		tree.root.kids[i].info.Layer = l
 	}
-	tree.root.kids[1].info.Layer = layerTombstone
+	tree.root.kids[3].values = []Value{{Name: "v", Tombstone: true}}
 	var b bytes.Buffer
 	_, err := write(&b, tree.root, true)
 	do(t, err)
-	found := Check(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	text := fmt.Sprint(found)
-	if len(found) != 2 || !strings.Contains(text, "deleted key dead is not empty") || !strings.Contains(text, "key b merges") {
-		t.Errorf("findings: %v", found)
+	s := spot{t, b.Bytes(), openBytes(t, b.Bytes())}
+	put32(s.value("val", 0), vkType, 1)
+	var got []string
+	for _, f := range Check(bytes.NewReader(b.Bytes()), int64(b.Len())) {
+		if f.Rule != ruleLayer {
+			t.Errorf("found %v", f)
+		}
+		got = append(got, f.Key+": "+f.Message)
+	}
+	want := []string{`a\b: merges with what the key above it hides`, `dead: a deleted key is not empty`, `odd: unknown layer bits 0x10`, `val: deleted value v has data`}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
 	}
 }
 

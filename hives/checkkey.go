@@ -1,79 +1,142 @@
 package hives
 
-import "github.com/mullion/mullion/internal/nt"
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+)
 
-// visit is a key still to be checked.
-type visit struct {
-	off, parent uint32
-	depth       int
-	under       uint8 // semantics of the parent
+// level is a key on the way from the root to where the check is.
+type level struct {
+	node
+	kids     entries
+	prev     rawName // the subkey before
+	any      bool
+	maxName  int // of the subkeys so far, in bytes as UTF-16
+	maxClass uint32
+	under    uint8 // semantics of the key itself
+	units    int   // of the path
 }
+
+const maxPath = 1 << 16 // UTF-16 units
 
 // keys checks every key the root leads to. Claiming the cell of each makes sure that
 // the walk ends.
 func (c *checker) keys() {
-	c.sk = map[uint32]uint32{}
+	c.sk, c.skHash, c.seed = map[uint32]*skUse{}, map[uint64]uint32{}, maphash.MakeSeed()
 	if !c.claim(c.h.root, "root key") {
 		return
 	}
-	if n, err := c.h.node(c.h.root); err == nil && n.flags()&keyRoot == 0 {
-		c.add(n.off, "root", "root key has flags %#x", n.flags())
+	n, err := c.h.node(c.h.root)
+	if err != nil {
+		c.lost(c.h.root, ruleRoot, "%v", err)
+		return
 	}
-	todo := []visit{{off: c.h.root}}
-	for len(todo) > 0 && !c.full() {
-		v := todo[len(todo)-1]
-		todo = append(todo[:len(todo)-1], c.key(v)...)
+	if n.flags()&keyRoot == 0 {
+		c.found(n.off, ruleRoot, "root key has flags %#x", n.flags())
+	}
+	for c.enter(n, 0); len(c.levels) > 0; {
+		l := &c.levels[len(c.levels)-1]
+		off, hash, _, ok, err := l.kids.next()
+		if err != nil {
+			c.lost(l.off, ruleList, "%v", err)
+		}
+		if err != nil || !ok {
+			c.leave(l)
+			continue
+		}
+		c.subkey(l, off, hash)
 	}
 }
 
-// key checks one key and returns its subkeys.
-func (c *checker) key(v visit) []visit {
-	n, err := c.h.node(v.off)
-	if err != nil {
-		c.add(v.off, "key", "%v", err)
-		return nil
+// path is that of the key that the check is at.
+func (c *checker) path() string {
+	const most = 1000 // bytes
+	if len(c.levels) == 0 {
+		return ""
 	}
-	size, err := c.h.cellSize(v.off)
-	name := n.name()
-	switch {
-	case err != nil || size+4 > nkMaxCell:
-		c.add(v.off, "key", "cell of %d bytes", size+4)
-	case len(name.b) == 0 && v.depth > 0:
-		c.add(v.off, "name", "key has no name")
-	case !name.latin && len(name.b)%2 != 0:
-		c.add(v.off, "name", "UTF-16 name of %d bytes", len(name.b))
+	var names []string
+	size := 0
+	for i := len(c.levels) - 1; i > 0 && size < most; i-- {
+		names = append(names, c.levels[i].name().String())
+		size += len(names[len(names)-1])
 	}
-	if v.depth > 0 && u32(n.b, nkParent) != v.parent {
-		c.add(v.off, "parent", "key %s names %#x as parent, not %#x", name, u32(n.b, nkParent), v.parent)
+	slices.Reverse(names)
+	path := strings.Join(names, `\`)
+	if len(names) < len(c.levels)-1 {
+		return `...\` + path
+	}
+	if path == "" {
+		return `\`
+	}
+	return path
+}
+
+// enter checks one key and makes it the one that the check is at.
+func (c *checker) enter(n node, units int) {
+	var parent level
+	below := len(c.levels) > 0
+	if below {
+		parent = c.levels[len(c.levels)-1]
+	}
+	c.levels = append(c.levels, level{node: n, under: c.h.semantics(n), units: units})
+	if size, err := c.h.cellSize(n.off); err != nil || size+4 > nkMaxCell {
+		c.found(n.off, ruleKey, "cell of %d bytes", size+4)
+	}
+	c.keyName(n)
+	if below {
+		if off := u32(n.b, nkParent); off != parent.off {
+			c.found(n.off, ruleParent, "names %#x as parent, not %#x", off, parent.off)
+		}
+		if n.flags()&keyRoot != 0 {
+			c.found(n.off, ruleFlags, "flags %#x are those of a root", n.flags())
+		}
+		c.layer(n, parent.under)
+	}
+	if n.flags()&keyVolatile != 0 {
+		c.found(n.off, ruleFlags, "flags %#x are those of a key that is never stored", n.flags())
 	}
 	c.security(n)
 	c.class(n)
 	c.values(n)
-	c.layers(n, v)
-	return c.subkeys(n, v)
+	c.lists(&c.levels[len(c.levels)-1])
 }
 
-func (c *checker) security(n node) {
-	off := u32(n.b, nkSecurity)
-	if !c.allocated(off) {
-		c.add(n.off, "security", "key %s has no security cell", n.name())
+// leave compares what was seen below a key with what it says of it.
+func (c *checker) leave(l *level) {
+	if limit := int(u16(l.b, nkMaxName)); l.maxName > limit {
+		c.found(l.off, ruleMaximum, "subkey names of %d bytes, more than the %d it says", l.maxName, limit)
+	}
+	if limit := u32(l.b, nkMaxClass); l.maxClass > limit {
+		c.found(l.off, ruleMaximum, "subkey classes of %d bytes, more than the %d it says", l.maxClass, limit)
+	}
+	c.levels = c.levels[:len(c.levels)-1]
+}
+
+// keyName checks a name as stored. An empty one is the root's own affair.
+func (c *checker) keyName(n node) {
+	name := n.name()
+	if len(name.b) == 0 {
+		if len(c.levels) > 1 {
+			c.found(n.off, ruleName, "no name")
+		}
 		return
 	}
-	if c.sk[off]++; c.sk[off] > 1 {
+	if !name.latin && len(name.b)%2 != 0 {
+		c.found(n.off, ruleName, "UTF-16 name of %d bytes", len(name.b))
 		return
 	}
-	c.skOrder = append(c.skOrder, off)
-	if c.used.has(off) {
-		c.add(off, "overlap", "security is in a cell that is used already")
-		return
+	wide, odd := name.latin, false
+	for i := range name.units() {
+		u := name.at(i)
+		wide = wide || u > 0xFF
+		odd = odd || u == 0 || u == '\\'
 	}
-	c.used.set(off)
-	sd, err := c.h.sd(n)
-	if err == nil {
-		_, err = nt.ParseSD(sd)
+	if odd && len(c.levels) > 1 {
+		c.found(n.off, ruleSpelling, "name holds a backslash or NUL")
 	}
-	if err != nil {
-		c.add(off, "security", "%v", err)
+	if !wide {
+		c.found(n.off, ruleSpelling, "name is stored as UTF-16 without need")
 	}
 }
 
@@ -81,138 +144,124 @@ func (c *checker) class(n node) {
 	off, size := u32(n.b, nkClass), u16(n.b, nkClassLen)
 	if size == 0 || off == noCell {
 		if size != 0 {
-			c.add(n.off, "class", "class of %d bytes without a cell", size)
+			c.found(n.off, ruleClass, "class of %d bytes without a cell", size)
 		}
 		return
 	}
 	if !c.claim(off, "class") {
 		return
 	}
-	if _, err := c.h.class(n); err != nil {
-		c.add(off, "class", "%v", err)
+	if _, err := c.h.cell(off, uint32(size)); err != nil || size%2 != 0 {
+		c.found(off, ruleClass, "class of %d bytes: %v", size, err)
 	}
 }
 
-// subkeys checks the lists of a key: their cells, counts, hashes, the order of names.
-func (c *checker) subkeys(n node, v visit) (kids []visit) {
-	count := u32(n.b, nkSubkeys)
-	list := u32(n.b, nkList)
+// lists checks the cells of a key's list of subkeys and begins to go through it.
+func (c *checker) lists(l *level) {
+	count, list := u32(l.b, nkSubkeys), u32(l.b, nkList)
 	if count == 0 && (list == noCell || list == 0) {
-		return nil
+		return
 	}
-	if !c.claimLists(list) {
-		return nil
+	have, ok := c.leaves(list)
+	if !ok {
+		return
 	}
-	if v.depth >= maxDepth {
-		c.add(n.off, "depth", "keys are nested deeper than %d", maxDepth)
-		return nil
+	if len(c.levels) > maxDepth {
+		c.lost(l.off, ruleDepth, "keys are nested deeper than %d", maxDepth)
+		return
 	}
-	if got := c.entryCount(list); got != uint64(count) {
-		c.add(n.off, "count", "key %s says %d subkeys, its list has %d", n.name(), count, got)
-		return nil
+	if have != uint64(count) {
+		c.found(l.off, ruleCount, "says %d subkeys, its list has %d", count, have)
 	}
-	e, err := c.h.list(n)
-	var prev rawName
-	maxName := 0
-	for err == nil && !c.full() {
-		var off, hash uint32
-		var hashed, ok bool
-		if off, hash, hashed, ok, err = e.next(); err != nil || !ok {
-			break
-		}
-		if !c.claim(off, "subkey") {
-			continue
-		}
-		k, kerr := c.h.node(off)
-		if kerr != nil {
-			c.add(off, "key", "%v", kerr)
-			continue
-		}
-		name := k.name()
-		if len(kids) > 0 && prev.compare(name) >= 0 {
-			c.add(off, "order", "subkeys %s and %s are out of order", prev, name)
-		}
-		if hashed && hash != name.hash() {
-			c.add(off, "hash", "subkey %s has hash %#x in its list, should be %#x", name, hash, name.hash())
-		}
-		prev, maxName = name, max(maxName, 2*name.units())
-		kids = append(kids, visit{off: off, parent: n.off, depth: v.depth + 1, under: c.h.semantics(n)})
+	var err error
+	if l.kids, err = c.h.entriesOf(list, uint32(have)); err != nil {
+		c.lost(list, ruleList, "%v", err)
 	}
-	if err != nil {
-		c.add(list, "list", "%v", err)
-	}
-	if limit := int(u16(n.b, nkMaxName)); maxName > limit {
-		c.add(n.off, "maximum", "key %s has subkey names of %d bytes, more than the %d it says", n.name(), maxName, limit)
-	}
-	return kids
 }
 
-// claimLists claims the cell of a list and, if that is a list of lists, of its leaves.
-func (c *checker) claimLists(off uint32) bool {
+// leaves claims the cell of a list and, if that is a list of lists, of its leaves, and
+// counts the entries.
+func (c *checker) leaves(off uint32) (n uint64, ok bool) {
 	if !c.claim(off, "subkey list") {
-		return false
+		return 0, false
 	}
 	kind, body, err := c.h.listCell(off)
 	if err != nil {
-		c.add(off, "list", "%v", err)
-		return false
+		c.lost(off, ruleList, "%v", err)
+		return 0, false
 	}
 	if kind != 'r' {
-		c.listVersion(off, kind)
-		return true
+		return c.leaf(off, kind, body), true
 	}
 	for ; len(body) > 0; body = body[4:] {
-		leaf := u32(body, 0)
-		if !c.claim(leaf, "subkey list") {
-			return false
+		off := u32(body, 0)
+		if !c.claim(off, "subkey list") {
+			return 0, false
 		}
-		kind, _, err := c.h.listCell(leaf)
+		kind, leaf, err := c.h.listCell(off)
 		if err != nil || kind == 'r' {
-			c.add(leaf, "list", "not a list of keys: %v", err)
-			return false
+			c.lost(off, ruleList, "not a list of keys: %v", err)
+			return 0, false
 		}
-		c.listVersion(leaf, kind)
+		n += c.leaf(off, kind, leaf)
 	}
-	return true
+	return n, true
 }
 
-func (c *checker) listVersion(off uint32, kind byte) {
+func (c *checker) leaf(off uint32, kind byte, body []byte) uint64 {
 	if kind == 'h' && c.h.minor < 5 {
-		c.add(off, "version", "hashed list in version 1.%d", c.h.minor)
+		c.found(off, ruleForm, "hashed list in version 1.%d", c.h.minor)
 	}
-}
-
-// entryCount counts the entries of lists that claimLists found sound.
-func (c *checker) entryCount(off uint32) (n uint64) {
-	kind, body, err := c.h.listCell(off)
-	switch {
-	case err != nil:
-		return 0
-	case kind == 'i':
+	if kind == 'i' {
 		return uint64(len(body) / 4)
-	case kind != 'r':
-		return uint64(len(body) / 8)
 	}
-	for ; len(body) > 0; body = body[4:] {
-		n += c.entryCount(u32(body, 0))
-	}
-	return n
+	return uint64(len(body) / 8)
 }
 
-// layers checks the layer byte: what a deleted key may hold, and what may lie under a
-// key that hides everything below it.
-func (c *checker) layers(n node, v visit) {
+// subkey checks an entry of a list and enters its key.
+func (c *checker) subkey(l *level, off, hash uint32) {
+	if !c.claim(off, "subkey") {
+		return
+	}
+	k, err := c.h.node(off)
+	if err != nil {
+		c.lost(off, ruleKey, "%v", err)
+		return
+	}
+	name, kind, prev, any := k.name(), l.kids.kind, l.prev, l.any
+	l.prev, l.any = name, true
+	l.maxName = max(l.maxName, 2*name.units())
+	l.maxClass = max(l.maxClass, uint32(u16(k.b, nkClassLen)))
+	units := l.units + 1 + name.units()
+	if units > maxPath && l.units <= maxPath {
+		c.found(off, ruleDepth, "path of more than %d characters", maxPath)
+	}
+	c.enter(k, units)
+	if any && prev.compare(name) >= 0 {
+		c.found(off, ruleOrder, "does not belong behind %s", prev)
+	}
+	if kind == 'h' && hash != name.hash() {
+		c.found(off, ruleHash, "hash %#x in its list, should be %#x", hash, name.hash())
+	}
+	if kind == 'f' && hash != name.hint() {
+		c.found(off, ruleHint, "hint %#x in its list, should be %#x", hash, name.hint())
+	}
+}
+
+// layer checks the layer byte of a key that is not the root: what a deleted key may hold,
+// and what may lie under a key that hides everything below it.
+func (c *checker) layer(n node, under uint8) {
 	if !c.h.layered {
 		return
 	}
 	s := c.h.semantics(n)
 	if n.b[nkLayer]&^(layerMask|layerInherit) != 0 {
-		c.add(n.off, "layer", "unknown layer bits %#x", n.b[nkLayer])
+		c.found(n.off, ruleLayer, "unknown layer bits %#x", n.b[nkLayer])
 	}
 	if s == layerTombstone && (n.subkeys() > 0 || n.values() > 0 || u16(n.b, nkClassLen) > 0) {
-		c.add(n.off, "layer", "deleted key %s is not empty", n.name())
+		c.found(n.off, ruleLayer, "a deleted key is not empty")
 	}
-	if v.under == layerTree && s != layerTree && s != layerTombstone {
-		c.add(n.off, "layer", "key %s merges with what a key above it hides", n.name())
+	if under == layerTree && s != layerTree && s != layerTombstone {
+		c.found(n.off, ruleLayer, "merges with what the key above it hides")
 	}
 }

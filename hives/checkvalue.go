@@ -4,7 +4,7 @@ package hives
 func (c *checker) values(n node) {
 	if n.values() == 0 {
 		if n.flags()&keyHandle == 0 && u32(n.b, nkValues) > 0 {
-			c.add(n.off, "count", "key %s says %d values and has no list", n.name(), u32(n.b, nkValues))
+			c.found(n.off, ruleCount, "says %d values and has no list", u32(n.b, nkValues))
 		}
 		return
 	}
@@ -14,18 +14,18 @@ func (c *checker) values(n node) {
 	}
 	list, err := c.h.valueList(n)
 	if err != nil {
-		c.add(off, "value", "%v", err)
+		c.lost(off, ruleValue, "%v", err)
 		return
 	}
 	var maxName, maxSize uint32
-	for ; len(list) > 0 && !c.full(); list = list[4:] {
+	for ; len(list) > 0; list = list[4:] {
 		at := u32(list, 0)
 		if !c.claim(at, "value") {
 			continue
 		}
 		v, err := c.h.vk(at)
 		if err != nil {
-			c.add(at, "value", "%v", err)
+			c.lost(at, ruleValue, "%v", err)
 			continue
 		}
 		c.data(at, v)
@@ -33,7 +33,7 @@ func (c *checker) values(n node) {
 		maxSize = max(maxSize, u32(v, vkSize)&^inlineData)
 	}
 	if a, b := u32(n.b, nkMaxValName), u32(n.b, nkMaxData); maxName > a || maxSize > b {
-		c.add(n.off, "maximum", "key %s has value names of %d and data of %d bytes, more than the %d and %d it says", n.name(), maxName, maxSize, a, b)
+		c.found(n.off, ruleMaximum, "value names of %d and data of %d bytes, more than the %d and %d it says", maxName, maxSize, a, b)
 	}
 }
 
@@ -42,19 +42,19 @@ func (c *checker) data(at uint32, v vk) {
 	size, off := u32(v, vkSize), u32(v, vkData)
 	if u16(v, vkFlags)&valueTombstone != 0 && c.h.layered {
 		if size != 0 || off != noCell || u32(v, vkType) != 0 {
-			c.add(at, "layer", "deleted value %s has data", v.name())
+			c.found(at, ruleLayer, "deleted value %s has data", v.name())
 		}
 		return
 	}
 	switch {
 	case size&inlineData != 0:
 		if size&^inlineData > 4 {
-			c.add(at, "value", "%d bytes of inline data", size&^inlineData)
+			c.found(at, ruleData, "%d bytes of inline data", size&^inlineData)
 		}
 		return
 	case size == 0:
 		if off != noCell {
-			c.add(at, "value", "empty data at %#x", off)
+			c.found(at, ruleData, "empty data at %#x", off)
 		}
 		return
 	}
@@ -67,14 +67,14 @@ func (c *checker) data(at uint32, v vk) {
 		return
 	}
 	if err != nil || size > maxData || have < size {
-		c.add(off, "value", "%d bytes of data in a cell of %d", size, have)
+		c.found(off, ruleData, "%d bytes of data in a cell of %d", size, have)
 	}
 }
 
 func (c *checker) bigData(off, size uint32) {
 	list, err := c.h.segments(off, size)
 	if err != nil || size > maxData {
-		c.add(off, "value", "big data of %d bytes: %v", size, err)
+		c.lost(off, ruleData, "big data of %d bytes: %v", size, err)
 		return
 	}
 	if b, err := c.h.cell(off, 8); err == nil && !c.claim(u32(b, 4), "segment list") {
@@ -87,7 +87,7 @@ func (c *checker) bigData(off, size uint32) {
 		}
 		want := min(dbSegment, size)
 		if have, err := c.h.cellSize(seg); err != nil || have < want {
-			c.add(seg, "value", "data segment of %d bytes, needs %d", have, want)
+			c.found(seg, ruleData, "data segment of %d bytes, needs %d", have, want)
 		}
 		size -= want
 	}

@@ -61,6 +61,7 @@ const (
 
 	nkMaxCell = 0x45C // with the size field
 
+	keyVolatile = 0x0001
 	keyRoot     = 0x0004
 	keyNoDelete = 0x0008
 	keySymlink  = 0x0010

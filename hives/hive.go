@@ -4,23 +4,18 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"sync/atomic"
 )
 
-// chunkSize is how much of a hive is read at once. Chunks are kept, so that a hive
-// read completely takes its own size in memory and no more.
-const chunkSize = 64 << 10
-
 // Hive is an open hive file. It reads lazily and may be used by several goroutines at
-// once if its reader may.
+// once if its reader may. However large the file, it keeps at most 2 MiB of it in memory.
 type Hive struct {
 	r       io.ReaderAt
 	bins    uint32 // bytes of all bins
 	root    uint32
 	minor   uint32
 	layered bool
-	chunks  []atomic.Pointer[[]byte]
-	memory  []byte // all bins, if the file is in memory; then there are no chunks
+	cache   *cache
+	memory  []byte // all bins, if the file is in memory; then there is no cache
 }
 
 // Open reads the base block of a hive of size bytes. Bytes after the last bin are
@@ -41,7 +36,7 @@ func Open(r io.ReaderAt, size int64) (*Hive, error) {
 	}
 	if faults := checkBase(base, size); len(faults) > 0 {
 		err := ErrFormat
-		if faults[0].Rule == "sequence" {
+		if faults[0].Rule == ruleSequence {
 			err = ErrDirty
 		}
 		return nil, fmt.Errorf("open hive: %w: %s", err, faults[0].Message)
@@ -56,7 +51,7 @@ func OpenBytes(b []byte) (*Hive, error) {
 	if err != nil || h.empty() {
 		return h, err
 	}
-	h.memory, h.chunks = b[baseSize:baseSize+int(h.bins)], nil
+	h.memory, h.cache = b[baseSize:baseSize+int(h.bins)], nil
 	return h, nil
 }
 
@@ -65,36 +60,36 @@ func (h *Hive) init(base []byte) {
 	h.root = u32(base, offRoot)
 	h.minor = u32(base, offMinor)
 	h.layered = h.minor >= 6 && u32(base, offFlags)&flagLayered != 0
-	h.chunks = make([]atomic.Pointer[[]byte], (int64(h.bins)+chunkSize-1)/chunkSize)
+	h.cache = newCache(h.r, h.bins)
 }
 
 // checkBase holds the base block against what the loader of Windows demands, the most
 // telling fault first.
 func checkBase(b []byte, size int64) (list []Finding) {
-	add := func(off int64, rule, format string, args ...any) {
+	add := func(off int64, rule Rule, format string, args ...any) {
 		list = append(list, Finding{Offset: off, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 	if string(b[:4]) != "regf" {
-		add(0, "signature", "no regf signature")
+		add(0, ruleSignature, "no regf signature")
 		return list
 	}
 	if sum := checksum(b); sum != u32(b, offChecksum) {
-		add(offChecksum, "checksum", "base block checksum is %#x, should be %#x", u32(b, offChecksum), sum)
+		add(offChecksum, ruleChecksum, "base block checksum is %#x, should be %#x", u32(b, offChecksum), sum)
 	}
 	if major, minor := u32(b, offMajor), u32(b, offMinor); major != 1 || minor < 3 || minor > 6 {
-		add(offMajor, "version", "version %d.%d is not one of 1.3 to 1.6", major, minor)
+		add(offMajor, ruleVersion, "version %d.%d is not one of 1.3 to 1.6", major, minor)
 	}
 	if t, f := u32(b, offType), u32(b, offFormat); t != 0 || f != 1 {
-		add(offType, "type", "file type %d, format %d: want 0 and 1", t, f)
+		add(offType, ruleType, "file type %d, format %d: want 0 and 1", t, f)
 	}
 	switch bins := u32(b, offBins); {
 	case bins == 0 || bins%4096 != 0 || bins > maxFile:
-		add(offBins, "size", "bins of %d bytes", bins)
+		add(offBins, ruleSize, "bins of %d bytes", bins)
 	case int64(bins) > size-baseSize:
-		add(offBins, "size", "bins of %d bytes in a file of %d", bins, size)
+		add(offBins, ruleSize, "bins of %d bytes in a file of %d", bins, size)
 	}
 	if a, b := u32(b, offSeq1), u32(b, offSeq2); a != b {
-		add(offSeq1, "sequence", "sequence numbers %d and %d differ", a, b)
+		add(offSeq1, ruleSequence, "sequence numbers %d and %d differ", a, b)
 	}
 	return list
 }
@@ -117,22 +112,8 @@ func (h *Hive) Root() (Key, error) {
 	return &hiveKey{h: h, node: n}, nil
 }
 
-// chunk returns one chunk, reading it at first need.
-func (h *Hive) chunk(i int) ([]byte, error) {
-	if p := h.chunks[i].Load(); p != nil {
-		return *p, nil
-	}
-	start := int64(i) * chunkSize
-	b := make([]byte, min(chunkSize, int64(h.bins)-start))
-	if _, err := io.ReadFull(io.NewSectionReader(h.r, baseSize+start, int64(len(b))), b); err != nil {
-		return nil, fmt.Errorf("read hive at %#x: %w", baseSize+start, err)
-	}
-	h.chunks[i].Store(&b)
-	return b, nil
-}
-
-// bytes returns n bytes at a cell offset, to be read only: a part of a chunk, or a copy
-// if they lie in several.
+// bytes returns n bytes at a cell offset, to be read only. They are the file's own if it
+// is in memory, else a part of the cache or a copy.
 func (h *Hive) bytes(off, n uint32) ([]byte, error) {
 	if uint64(off)+uint64(n) > uint64(h.bins) {
 		return nil, fmt.Errorf("%w: %d bytes at %#x pass the end", ErrFormat, n, off)
@@ -143,23 +124,7 @@ func (h *Hive) bytes(off, n uint32) ([]byte, error) {
 	if h.memory != nil {
 		return h.memory[off : off+n : off+n], nil
 	}
-	i, at := int(off/chunkSize), off%chunkSize
-	c, err := h.chunk(i)
-	if err != nil {
-		return nil, err
-	}
-	if at+n <= uint32(len(c)) {
-		return c[at : at+n : at+n], nil
-	}
-	out := append(make([]byte, 0, n), c[at:]...)
-	for uint32(len(out)) < n {
-		i++
-		if c, err = h.chunk(i); err != nil {
-			return nil, err
-		}
-		out = append(out, c[:min(len(c), int(n)-len(out))]...)
-	}
-	return out, nil
+	return h.cache.bytes(off, n)
 }
 
 // cellSize returns the number of payload bytes of the allocated cell at off.

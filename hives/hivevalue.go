@@ -43,6 +43,17 @@ func (v vk) name() rawName {
 	return rawName{b: v[vkName:], latin: u16(v, vkFlags)&valueLatin != 0}
 }
 
+// cost is how many bytes a value takes in a file. In sound hives no byte belongs to two.
+func (v vk) cost() int64 {
+	n := int64(4 + len(v))
+	if size := u32(v, vkSize); size&inlineData == 0 {
+		n += int64(size)
+	}
+	return n
+}
+
+var errShared = fmt.Errorf("%w: the same values are used several times", ErrFormat)
+
 // raw completes a value with its data.
 func (h *Hive) raw(v vk) (RawValue, error) {
 	out := RawValue{name: v.name(), Type: Type(u32(v, vkType))}
@@ -156,10 +167,14 @@ func (h *Hive) eachValue(n node, f func(Value) bool) error {
 	if err != nil {
 		return err
 	}
+	left := int64(h.bins)
 	for ; len(list) > 0; list = list[4:] {
 		v, err := h.vk(u32(list, 0))
 		if err != nil {
 			return err
+		}
+		if left -= v.cost(); left < 0 {
+			return errShared
 		}
 		out, err := h.value(v)
 		if err != nil {

@@ -21,7 +21,13 @@ func (h *Hive) list(n node) (entries, error) {
 	if e.left > h.bins/nkName {
 		return e, fmt.Errorf("%w: %d subkeys", ErrFormat, e.left)
 	}
-	kind, body, err := h.listCell(u32(n.b, nkList))
+	return h.entriesOf(u32(n.b, nkList), e.left)
+}
+
+// entriesOf begins to walk count entries of the list at off.
+func (h *Hive) entriesOf(off, count uint32) (entries, error) {
+	e := entries{h: h, left: count}
+	kind, body, err := h.listCell(off)
 	if err != nil {
 		return e, err
 	}
@@ -60,7 +66,8 @@ func (h *Hive) listCell(off uint32) (kind byte, body []byte, err error) {
 	return kind, b[4:], nil
 }
 
-// next returns the offset of the next key and, if hashed, the hash stored with it.
+// next returns the offset of the next key and what is stored with it: a hash if hashed,
+// else the hint of an lf list, or 0.
 func (e *entries) next() (off, hash uint32, hashed, ok bool, err error) {
 	for len(e.leaf) == 0 {
 		if len(e.leaves) == 0 || e.left == 0 {

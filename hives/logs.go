@@ -146,7 +146,7 @@ func (p *patched) adopt(log []byte) {
 
 // checkHead leaves out what a dirty hive may have wrong.
 func checkHead(base []byte) []Finding {
-	return slices.DeleteFunc(checkBase(base, baseSize+maxFile), func(f Finding) bool { return f.Rule == "sequence" })
+	return slices.DeleteFunc(checkBase(base, baseSize+maxFile), func(f Finding) bool { return f.Rule == ruleSequence })
 }
 
 // entries applies the logs of the newer form: in the order of their first entries, as long

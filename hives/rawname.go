@@ -81,6 +81,19 @@ func (n rawName) hash() uint32 {
 	return h
 }
 
+// hint is what lf lists hold: the first four units as bytes, up to one that is none.
+func (n rawName) hint() uint32 {
+	var h uint32
+	for i := range min(4, n.units()) {
+		u := n.at(i)
+		if u > 0xFF {
+			break
+		}
+		h |= uint32(u) << (8 * i)
+	}
+	return h
+}
+
 func hashUnits(folded []uint16) uint32 {
 	var h uint32
 	for _, u := range folded {

@@ -12,6 +12,8 @@ type WalkKey struct {
 	h     *Hive
 	n     node
 	depth int
+	left  int64 // bytes that the values of this key may have
+	rest  int64 // what they leave for those of the keys to come
 }
 
 // RawValue is a value whose name is not decoded yet. Its data must not be changed.
@@ -23,7 +25,9 @@ type RawValue struct {
 }
 
 // Walk yields every key of the hive, each before those below it, the root first. Unlike
-// iterating over keys it allocates nothing for each of them. After an error it ends.
+// iterating over keys it allocates nothing for each of them. After an error it ends. Keys
+// that claim the same values are an error, so that a walk takes time in proportion to the
+// size of the file.
 func (h *Hive) Walk() iter.Seq2[*WalkKey, error] {
 	return func(yield func(*WalkKey, error) bool) {
 		if h.empty() {
@@ -36,7 +40,7 @@ func (h *Hive) Walk() iter.Seq2[*WalkKey, error] {
 }
 
 func (h *Hive) walk(yield func(*WalkKey) bool) error {
-	k := &WalkKey{h: h}
+	k := &WalkKey{h: h, left: int64(h.bins), rest: int64(h.bins)}
 	var err error
 	if k.n, err = h.node(h.root); err != nil {
 		return err
@@ -57,7 +61,7 @@ func (h *Hive) walk(yield func(*WalkKey) bool) error {
 				return err
 			}
 			if ok {
-				k.n = n
+				k.n, k.left = n, k.rest
 				break
 			}
 			if levels = levels[:len(levels)-1]; len(levels) == 0 {
@@ -83,16 +87,22 @@ func (k *WalkKey) Info() (Info, error) { return k.h.info(k.n) }
 func (k *WalkKey) Values() iter.Seq2[RawValue, error] {
 	return func(yield func(RawValue, error) bool) {
 		list, err := k.h.valueList(k.n)
+		left := k.left
 		for ; err == nil && len(list) > 0; list = list[4:] {
 			var v vk
 			if v, err = k.h.vk(u32(list, 0)); err != nil {
 				break
 			}
+			if left -= v.cost(); left < 0 {
+				err = errShared
+				break
+			}
 			var r RawValue
 			if r, err = k.h.raw(v); err == nil && !yield(r, nil) {
-				return
+				break
 			}
 		}
+		k.rest = min(k.rest, left)
 		if err != nil {
 			yield(RawValue{}, fmt.Errorf("key %s: %w", k.Name(), err))
 		}
