@@ -144,7 +144,7 @@ func (a *app) pruneCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				freed, err := st.Prune(cmd.Context(), dryRun, inUse...)
+				pruned, err := st.Prune(cmd.Context(), store.PruneOptions{DryRun: dryRun, Keep: inUse})
 				if err != nil {
 					return err
 				}
@@ -152,7 +152,7 @@ func (a *app) pruneCommand() *cobra.Command {
 				if dryRun {
 					verb = "would free"
 				}
-				_, err = fmt.Fprintf(a.env.Stdout, "%s %s\n", verb, cli.Size(freed))
+				_, err = fmt.Fprintf(a.env.Stdout, "%s %s\n", verb, cli.Size(pruned.Freed))
 				return err
 			})
 		},

@@ -72,7 +72,7 @@ func TestCacheMissesWhatHasGone(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), false); err != nil {
+	if _, err := s.Prune(t.Context(), store.PruneOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := c.Get(id()); !errors.Is(err, ErrMiss) {
@@ -93,7 +93,7 @@ func TestCacheHitIsShielded(t *testing.T) {
 	if _, err := c.Get(id()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), false); err != nil {
+	if _, err := s.Prune(t.Context(), store.PruneOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Get(id()); err != nil {

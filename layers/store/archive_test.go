@@ -37,8 +37,8 @@ func TestSaveAndLoad(t *testing.T) {
 	if again := save(t, other, "a:1", "host:5000/idx:2"); !bytes.Equal(b, again) {
 		t.Error("saved from the other store, it has other bytes")
 	}
-	if freed, err := other.Prune(t.Context(), true); err != nil || freed != 0 {
-		t.Errorf("loading left %d bytes that nothing needs, %v", freed, err)
+	if p, err := other.Prune(t.Context(), PruneOptions{DryRun: true}); err != nil || p.Freed != 0 {
+		t.Errorf("loading left what nothing needs: %+v, %v", p, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -59,10 +60,13 @@ func checkDigest(d digest.Digest) error {
 
 func (s *Store) blobPath(d digest.Digest) string { return s.path(blobDir, d.Encoded()) }
 
-// markPath is the file that says that a blob was found damaged.
-func (s *Store) markPath(d digest.Digest) string { return s.path(derivedDir, "damaged", d.Encoded()) }
+// damagedKind is the folder of empty files that say that a blob was found damaged.
+const damagedKind = "damaged"
 
-// Has reports whether the blob is there and not known to be damaged. If so, the lease of this Store keeps it from Prune.
+func (s *Store) markPath(d digest.Digest) string { return s.path(derivedDir, damagedKind, d.Encoded()) }
+
+// Has reports whether the bytes of the blob are in the store and not known to be damaged. If so, the lease of this Store
+// keeps them from Prune. A blob that is recorded but absent is not there; Remote tells of it.
 func (s *Store) Has(d digest.Digest) bool {
 	if checkDigest(d) != nil || !s.present(d) {
 		return false
@@ -91,9 +95,25 @@ func (s *Store) present(d digest.Digest) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// Blob opens a blob. Its bytes are not verified beyond their number, if desc gives one; ReadBlob and Verify do that.
-// The error matches fs.ErrNotExist if the blob is not in the store.
+// Blob opens a blob. One that is absent, or known to be damaged, is fetched first if it is recorded and the Store was
+// given a Fetcher. Its bytes are not verified beyond their number, if desc gives one; ReadBlob and Verify do that. The
+// error matches fs.ErrNotExist if the blob is not to be had.
 func (s *Store) Blob(ctx context.Context, desc ocispec.Descriptor) (*Blob, error) {
+	if err := checkDigest(desc.Digest); err != nil {
+		return nil, err
+	}
+	if !s.present(desc.Digest) {
+		_, err := os.Lstat(s.blobPath(desc.Digest))
+		damaged := err == nil
+		if err := s.fetch(ctx, desc.Digest); err != nil && !damaged {
+			return nil, err
+		}
+	}
+	return s.open(ctx, desc)
+}
+
+// open opens a blob that is in the store.
+func (s *Store) open(ctx context.Context, desc ocispec.Descriptor) (*Blob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -132,7 +152,7 @@ func (s *Store) judge(desc ocispec.Descriptor, f io.Reader, size int64) error {
 // corrupt marks a blob as damaged, so that the next pull or build replaces it, and returns the error.
 func (s *Store) corrupt(d digest.Digest, problem string) error {
 	// Without the lock, as Prune finds damage too. In a store only to read from, the error is all we can give.
-	if err := makeDirs(s.path(derivedDir, "damaged")); err == nil {
+	if err := makeDirs(s.path(derivedDir, damagedKind)); err == nil {
 		_ = touch(s.markPath(d))
 	}
 	return &CorruptError{Digest: d, Problem: problem}
@@ -144,6 +164,19 @@ func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, most int6
 	if err != nil {
 		return nil, err
 	}
+	return s.readAll(b, desc, most)
+}
+
+// readLocal is ReadBlob for those who must not fetch.
+func (s *Store) readLocal(ctx context.Context, desc ocispec.Descriptor, most int64) ([]byte, error) {
+	b, err := s.open(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	return s.readAll(b, desc, most)
+}
+
+func (s *Store) readAll(b *Blob, desc ocispec.Descriptor, most int64) ([]byte, error) {
 	defer b.Close()
 	if b.Size() > most {
 		return nil, fmt.Errorf("blob %s has %d bytes, more than the %d that are expected", desc.Digest, b.Size(), most)
@@ -158,10 +191,22 @@ func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, most int6
 	return data, nil
 }
 
-// Verify reads a blob to its end and compares its digest. One that was found damaged and is right again, because somebody
+// isText reports whether a blob begins as manifests do.
+func (s *Store) isText(d digest.Digest) bool {
+	b, err := s.open(context.Background(), ocispec.Descriptor{Digest: d})
+	if err != nil {
+		return false
+	}
+	defer b.Close()
+	var first [1]byte
+	_, err = b.ReadAt(first[:], 0)
+	return err == nil && strings.Contains("{ \t\r\n", string(first[:]))
+}
+
+// Verify reads a blob of the store to its end and compares its digest. One that was found damaged and is right again, because somebody
 // copied it in, is then there again.
 func (s *Store) Verify(ctx context.Context, desc ocispec.Descriptor) error {
-	b, err := s.Blob(ctx, desc)
+	b, err := s.open(ctx, desc)
 	if err != nil {
 		return err
 	}

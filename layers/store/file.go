@@ -27,30 +27,42 @@ func makeDirs(dir string) error {
 	return adopt(dir)
 }
 
+// tempPrefix begins the names of files on their way to another name.
+const tempPrefix = ".tmp-"
+
 // newSuffix marks a file that is about to replace the one without it.
 const newSuffix = ".new"
 
-// replaceFile writes a file durably: readers see the old bytes or the new. The caller holds the lock that makes it the
-// only writer.
+// replaceFile writes a file durably: readers see the old bytes or the new, and after an error the old. The caller holds
+// the lock that makes it the only writer.
 func replaceFile(path string, data []byte) error {
+	if err := writeNew(path, data); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeNew is replaceFile but for the name, which does not survive a loss of power before syncDir.
+func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path+newSuffix, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
-		return err
+		return explainFull(filepath.Dir(path), int64(len(data)), err)
 	}
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = adopt(f.Name())
 	}
-	if err := adopt(f.Name()); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
+	if err != nil {
+		_ = os.Remove(f.Name()) // an empty file at worst, which the next writer replaces
+		return explainFull(filepath.Dir(path), int64(len(data)), err)
 	}
-	return syncDir(filepath.Dir(path))
+	return nil
 }
 
 // touch makes an empty file.
@@ -66,14 +78,14 @@ func touch(path string) error {
 func (s *Store) WriteDerived(path string, data []byte) error {
 	f, err := s.temp(context.Background())
 	if err != nil {
-		return err
+		return explainFull(s.dir, int64(len(data)), err)
 	}
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(explainFull(s.dir, int64(len(data)), err), os.Remove(f.Name()))
 	}
 	return nil
 }
@@ -81,9 +93,10 @@ func (s *Store) WriteDerived(path string, data []byte) error {
 // WriteFile makes a file, in a store or elsewhere, so that it appears whole and on the disk or not at all; one of that
 // name stays as it is until then. What root writes belongs to the owner of the folder it lies in.
 func WriteFile(path string, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, tempPrefix+"*")
 	if err != nil {
-		return err
+		return explainFull(dir, 0, err)
 	}
 	if err = write(f); err == nil {
 		err = errors.Join(f.Chmod(0o644), f.Sync())
@@ -95,7 +108,7 @@ func WriteFile(path string, write func(*os.File) error) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(explainFull(dir, 0, err), os.Remove(f.Name()))
 	}
-	return nil
+	return syncDir(dir)
 }

@@ -28,7 +28,8 @@ type Tagged struct {
 	Desc ocispec.Descriptor
 }
 
-// Tag gives d a name, taking it from whatever had it. The blob of d must be in the store.
+// Tag gives d a name, taking it from whatever had it. The blob of d must be in the store, and all that it leads to there or
+// recorded, but for images that an index merely lists and layers that lie at a URL: no name is ever one of half an image.
 func (s *Store) Tag(ctx context.Context, name string, d ocispec.Descriptor) error {
 	if name == "" || len(name) > 1024 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return fmt.Errorf("tag %.100q: not a name", name)
@@ -47,6 +48,9 @@ func (s *Store) Tag(ctx context.Context, name string, d ocispec.Descriptor) erro
 			return fmt.Errorf("blob %s is not in the store: %w", d.Digest, fs.ErrNotExist)
 		}
 		d.Size = info.Size()
+		if err := s.usable(ctx, d); err != nil {
+			return err
+		}
 		if i := slices.IndexFunc(index.Manifests, named(name)); i >= 0 {
 			index.Manifests[i] = d
 		} else {
@@ -56,6 +60,19 @@ func (s *Store) Tag(ctx context.Context, name string, d ocispec.Descriptor) erro
 	})
 	if err != nil {
 		return fmt.Errorf("tag %s: %w", name, err)
+	}
+	return nil
+}
+
+// usable reports what of the image d is neither here nor recorded.
+func (s *Store) usable(ctx context.Context, d ocispec.Descriptor) error {
+	absent, err := s.Absent(ctx, d)
+	if err != nil {
+		return err
+	}
+	absent = slices.DeleteFunc(absent, func(a ocispec.Descriptor) bool { return s.knows(a.Digest) })
+	if len(absent) > 0 {
+		return &MissingError{Image: d.Digest, Blobs: absent}
 	}
 	return nil
 }
@@ -219,6 +236,11 @@ func (s *Store) change(ctx context.Context, edit func(*ocispec.Index) error) err
 	if err := edit(index); err != nil {
 		return err
 	}
+	return s.writeIndex(index)
+}
+
+// writeIndex replaces index.json. The caller holds the exclusive lock.
+func (s *Store) writeIndex(index *ocispec.Index) error {
 	b, err := json.Marshal(index)
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
 	}
 	f, err := s.temp(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("begin blob: %w", err)
+		return nil, fmt.Errorf("begin blob: %w", explainFull(s.dir, 0, err))
 	}
 	return &Ingest{ctx: ctx, store: s, file: f, hash: sha256.New()}, nil
 }
@@ -48,7 +48,7 @@ func (i *Ingest) Write(p []byte) (int, error) {
 	i.hash.Write(p[:n])
 	i.size += int64(n)
 	if err != nil {
-		return n, fmt.Errorf("write blob: %w", err)
+		return n, fmt.Errorf("write blob: %w", explainFull(i.store.dir, i.size+int64(len(p)-n), err))
 	}
 	return n, nil
 }
@@ -69,7 +69,7 @@ func (i *Ingest) Commit(want ocispec.Descriptor) (ocispec.Descriptor, error) {
 		return want, errors.Join(fmt.Errorf("blob %s: it has %d bytes, not %d", got.Digest, got.Size, want.Size), i.Abort())
 	}
 	if err := i.place(got.Digest); err != nil {
-		return want, fmt.Errorf("put blob %s: %w", got.Digest, errors.Join(err, i.Abort()))
+		return want, fmt.Errorf("put blob %s: %w", got.Digest, errors.Join(explainFull(i.store.dir, got.Size, err), i.Abort()))
 	}
 	return got, nil
 }

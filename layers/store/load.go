@@ -193,12 +193,9 @@ func imageName(annotations map[string]string, names []string) string {
 	return ref
 }
 
-// maxNesting bounds indexes of indexes.
-const maxNesting = 4
-
 // complete checks that what d leads to is there: of an index, one image at least.
 func (l *loader) complete(d ocispec.Descriptor, depth int) error {
-	if depth > maxNesting {
+	if depth > maxDepth {
 		return fmt.Errorf("index %s is nested too deeply", d.Digest)
 	}
 	children, err := l.store.children(l.ctx, d)
@@ -244,9 +241,6 @@ func (l *loader) docker() ([]Tagged, error) {
 	}
 	return list, nil
 }
-
-// maxConfig bounds the config of an image.
-const maxConfig = 8 << 20
 
 func (l *loader) manifest(image dockerImage) (ocispec.Descriptor, error) {
 	none := ocispec.Descriptor{}

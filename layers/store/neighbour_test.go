@@ -21,7 +21,7 @@ func neighbour(dir, name string) error {
 			return err
 		}
 		if n%4 == 3 {
-			if _, err := s.Prune(nobody(), false); err != nil {
+			if _, err := s.Prune(nobody(), PruneOptions{}); err != nil {
 				return err
 			}
 		}

@@ -1,5 +1,11 @@
 package store
 
+import (
+	"errors"
+
+	"golang.org/x/sys/windows"
+)
+
 // dataDir returns where the user's programs keep data, "" if that is not known.
 func dataDir(getenv func(string) string) string { return getenv("LOCALAPPDATA") }
 
@@ -10,3 +16,20 @@ func adopt(string) error { return nil }
 func syncDir(string) error { return nil }
 
 func isReadOnly(error) bool { return false }
+
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
+
+// freeSpace returns the bytes that may still be written below dir, -1 if that is not known.
+func freeSpace(dir string) int64 {
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return -1
+	}
+	var free uint64
+	if windows.GetDiskFreeSpaceEx(name, &free, nil, nil) != nil {
+		return -1
+	}
+	return int64(free)
+}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -33,19 +35,30 @@ func TestPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, dir)
-	if freed, err := s.Prune(ctx, false); err != nil || freed != 0 {
-		t.Errorf("pruned %d bytes of a living lease, %v", freed, err)
+	if p := prune(t, s, PruneOptions{}); p.Freed != 0 {
+		t.Errorf("pruned %+v of a living lease", p.Removed)
 	}
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := s.Prune(ctx, true, byDigest.Digest)
-	if err != nil || plan == 0 || !s.present(doomed.Digest) {
-		t.Errorf("dry run: %d, %v", plan, err)
+	keep := []digest.Digest{byDigest.Digest}
+	plan := prune(t, s, PruneOptions{DryRun: true, Keep: keep})
+	if plan.Freed == 0 || !s.present(doomed.Digest) {
+		t.Errorf("dry run: %+v", plan)
 	}
-	freed, err := s.Prune(ctx, false, byDigest.Digest)
-	if err != nil || freed != plan {
-		t.Errorf("freed %d of %d bytes, %v", freed, plan, err)
+	if i := plan.Removed[0]; i.Path != blobDir+"/"+doomed.Digest.Encoded() || i.Reason != "nothing needs it" {
+		t.Errorf("the manifest does not go first: %+v", i)
+	}
+	why := map[string]string{}
+	for _, i := range plan.Kept {
+		why[i.Path] = i.Reason
+	}
+	if why[blobDir+"/"+kept.Digest.Encoded()] != "needed by kept:1" || why[blobDir+"/"+byDigest.Digest.Encoded()] != "needed by a container" {
+		t.Errorf("reasons: %v", why)
+	}
+	done := prune(t, s, PruneOptions{Keep: keep})
+	if diff := cmp.Diff(plan, done, cmpopts.IgnoreFields(Item{}, "Used")); diff != "" {
+		t.Errorf("done is not what was planned: %s", diff)
 	}
 	for d, want := range map[digest.Digest]bool{
 		kept.Digest: true, byDigest.Digest: true, doomed.Digest: false, children[0].Digest: false, children[1].Digest: false,
@@ -58,8 +71,8 @@ func TestPrune(t *testing.T) {
 		t.Errorf("tables of contents left: %v", left)
 	}
 	clean(t, s)
-	if _, err := s.Prune(ctx, false); err != nil || s.present(byDigest.Digest) {
-		t.Errorf("no longer kept, it is still there: %v", err)
+	if prune(t, s, PruneOptions{}); s.present(byDigest.Digest) {
+		t.Error("no longer kept, it is still there")
 	}
 }
 
@@ -75,8 +88,8 @@ func TestHasShields(t *testing.T) {
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := writer.Prune(t.Context(), false); err != nil || !reader.present(d.Digest) {
-		t.Errorf("pruned under a lease: %v", err)
+	if prune(t, writer, PruneOptions{}); !reader.present(d.Digest) {
+		t.Error("pruned under a lease")
 	}
 }
 
@@ -88,7 +101,7 @@ func TestPruneFailsOnDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	spoil(t, s, d.Digest)
-	if _, err := s.Prune(t.Context(), false); !errors.Is(err, ErrCorrupt) {
+	if _, err := s.Prune(t.Context(), PruneOptions{}); !errors.Is(err, ErrCorrupt) {
 		t.Error(err)
 	}
 	if !s.present(loose.Digest) {
@@ -119,6 +132,16 @@ func TestCheck(t *testing.T) {
 		found[1].Object != "x:1" || !strings.Contains(found[1].Problem, string(children[1].Digest)) {
 		t.Errorf("%v, %v", found, err)
 	}
+}
+
+// prune prunes, which must not fail.
+func prune(t testing.TB, s *Store, o PruneOptions) *Pruned {
+	t.Helper()
+	p, err := s.Prune(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // helperEnv makes the test binary one of the processes of the tests below.
@@ -178,15 +201,15 @@ func TestKilledProcess(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready <nil>\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	if freed, err := s.Prune(t.Context(), false); err != nil || freed != 0 {
-		t.Errorf("pruned %d bytes of a living process, %v", freed, err)
+	if p := prune(t, s, PruneOptions{}); p.Freed != 0 {
+		t.Errorf("pruned %+v of a living process", p.Removed)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed, which is no success
-	if freed, err := s.Prune(t.Context(), false); err != nil || freed < int64(len("left behind")+len("half")) {
-		t.Errorf("freed %d bytes, %v", freed, err)
+	if p := prune(t, s, PruneOptions{}); p.Freed < int64(len("left behind")+len("half")) {
+		t.Errorf("freed %d bytes", p.Freed)
 	}
 	for _, d := range []string{blobDir, ingestDir, leaseDir} {
 		if left := files(t, s.path(d)); len(left) != 0 {

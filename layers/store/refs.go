@@ -13,10 +13,14 @@ import (
 const (
 	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	dockerConfig   = "application/vnd.docker.container.image.v1+json"
 )
 
-// maxManifest is what registries accept for a manifest.
-const maxManifest = 4 << 20
+const (
+	maxManifest = 4 << 20 // what registries accept for a manifest
+	maxConfig   = 8 << 20 // bytes of the config of an image
+	maxDepth    = 4       // of indexes in indexes
+)
 
 func isIndex(mediaType string) bool {
 	return mediaType == ocispec.MediaTypeImageIndex || mediaType == dockerList
@@ -55,12 +59,12 @@ func manifestType(b []byte) string {
 	return ""
 }
 
-// children returns what the manifest or index d refers to, nothing for other blobs.
+// children returns what the manifest or index d refers to, a config first, nothing for other blobs. It fetches nothing.
 func (s *Store) children(ctx context.Context, d ocispec.Descriptor) ([]ocispec.Descriptor, error) {
 	if !isIndex(d.MediaType) && !isManifest(d.MediaType) {
 		return nil, nil
 	}
-	b, err := s.ReadBlob(ctx, d, maxManifest)
+	b, err := s.readLocal(ctx, d, maxManifest)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func TestOpen(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct{ name, file, data, want string }{
-		{"a newer format", "mullion-version", "2\n", `format version "2"`},
+		{"a newer format", "mullion-version", "2\n", `format version 2, and this program knows 1`},
 		{"other things", "notes.txt", "hello", "holds other things"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

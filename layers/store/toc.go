@@ -49,7 +49,11 @@ func (s *Store) PutTOC(t *pack.TOC) error {
 	if err := t.Encode(&buf); err != nil {
 		return err
 	}
-	if err := s.WriteDerived(s.tocPath(t.Digest), buf.Bytes()); err != nil {
+	err := makeDirs(s.path(derivedDir, "toc"))
+	if err == nil {
+		err = s.WriteDerived(s.tocPath(t.Digest), buf.Bytes())
+	}
+	if err != nil {
 		return fmt.Errorf("keep table of contents: %w", err)
 	}
 	return nil
@@ -69,4 +73,7 @@ func (s *Store) knownTOC(layer digest.Digest) *pack.TOC {
 	return t
 }
 
-func (s *Store) tocPath(layer digest.Digest) string { return s.Derived("toc", layer.Encoded()) }
+// tocPath names the file of a table of contents. No lease shields it: it is read at once and whole.
+func (s *Store) tocPath(layer digest.Digest) string {
+	return s.path(derivedDir, "toc", layer.Encoded())
+}
