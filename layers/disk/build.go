@@ -18,7 +18,7 @@ import (
 )
 
 // metaVersion changes with everything that changes the image of the same input.
-const metaVersion = "disk meta v1"
+const metaVersion = "disk meta v2"
 
 // maxDevices is what the device table of erofs can count.
 const maxDevices = 1<<16 - 1
@@ -36,8 +36,9 @@ type description struct {
 
 // device is one data file: a layer's, by its place in the chain, or the Under's.
 type device struct {
-	Layer int   `json:"layer"`
-	Size  int64 `json:"size"`
+	Layer int    `json:"layer"`
+	Size  int64  `json:"size"`
+	File  string `json:"file"` // its name without the folder, which is that of the content
 }
 
 // underDevice stands for the Under in the place of a layer.
@@ -50,7 +51,7 @@ func Build(ctx context.Context, st *store.Store, v *view.View, under *Under) (*D
 	if under == nil {
 		under = &Under{}
 	}
-	b := &builder{st: st, v: v, under: under, layouts: map[int]*layout{}}
+	b := &builder{st: st, v: v, under: under}
 	d, err := b.build(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("make the disk of %s: %w", v.ChainID(), err)
@@ -62,7 +63,6 @@ type builder struct {
 	st      *store.Store
 	v       *view.View
 	under   *Under
-	layouts map[int]*layout // by layer
 	devices []device
 }
 
@@ -72,7 +72,7 @@ func (b *builder) build(ctx context.Context) (*Disk, error) {
 	meta := b.st.Derived("disk", "meta", id+".erofs")
 	want, err := readDescription(meta, id)
 	if err != nil {
-		if want, err = b.writeMeta(ctx, meta, id); err != nil {
+		if want, err = b.writeMeta(meta, id); err != nil {
 			return nil, err
 		}
 	}
@@ -105,8 +105,8 @@ func readDescription(meta, id string) (*description, error) {
 
 // writeMeta makes the metadata image and then its description, so that an image
 // without one is known to be unfinished.
-func (b *builder) writeMeta(ctx context.Context, meta, id string) (*description, error) {
-	tree, err := b.tree(ctx)
+func (b *builder) writeMeta(meta, id string) (*description, error) {
+	tree, err := b.tree()
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +141,9 @@ func (b *builder) writeMeta(ctx context.Context, meta, id string) (*description,
 }
 
 // tree merges the View and the Under, and lists the devices that it needs.
-func (b *builder) tree(ctx context.Context) (*node, error) {
+func (b *builder) tree() (*node, error) {
 	root := newDir("")
-	err := b.v.Walk(func(f *view.File) error { return b.addFile(ctx, root, f) })
+	err := b.v.Walk(func(f *view.File) error { return b.addFile(root, f) })
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (b *builder) tree(ctx context.Context) (*node, error) {
 	return root, nil
 }
 
-func (b *builder) addFile(ctx context.Context, root *node, f *view.File) error {
+func (b *builder) addFile(root *node, f *view.File) error {
 	e := f.Entry
 	at := e.Modified.Time()
 	n := &node{sec: at.Unix(), nsec: uint32(at.Nanosecond()), dev: f.Layer}
@@ -182,11 +182,11 @@ func (b *builder) addFile(ctx context.Context, root *node, f *view.File) error {
 			n.mode = 0o444
 		}
 		if n.size > 0 {
-			lay, err := b.layout(ctx, f.Layer)
+			data, err := b.v.Data(f.Layer)
 			if err != nil {
 				return err
 			}
-			off, ok := lay.at[f.Item.Offset]
+			off, ok := data.Offset(f.Item)
 			if !ok {
 				return fmt.Errorf("file %s: its content is not in the layer's list", f.Path)
 			}
@@ -196,24 +196,6 @@ func (b *builder) addFile(ctx context.Context, root *node, f *view.File) error {
 		return fmt.Errorf("file %s: a %s cannot be on a disk", f.Path, e.Kind)
 	}
 	return root.put(f.Path, n, false, true)
-}
-
-// layout gives the layout of the chain's i-th layer.
-func (b *builder) layout(ctx context.Context, i int) (*layout, error) {
-	if lay := b.layouts[i]; lay != nil {
-		return lay, nil
-	}
-	l := b.v.Layers()[i]
-	toc, err := b.st.TOC(ctx, l.Desc)
-	if err != nil {
-		return nil, err
-	}
-	lay, err := layoutOf(toc)
-	if err != nil {
-		return nil, fmt.Errorf("layer %s: %w", l.DiffID, err)
-	}
-	b.layouts[i] = lay
-	return lay, nil
 }
 
 // number lists the data files that the tree has bytes in, the layers from the
@@ -228,8 +210,12 @@ func (b *builder) number(root *node) error {
 	index := map[int]int{}
 	for i := range b.v.Layers() {
 		if used[i] {
+			data, err := b.v.Data(i)
+			if err != nil {
+				return err
+			}
 			index[i] = len(b.devices)
-			b.devices = append(b.devices, device{Layer: i, Size: b.layouts[i].size})
+			b.devices = append(b.devices, device{Layer: i, Size: data.Size, File: data.Name()})
 		}
 	}
 	if used[underDevice] {
@@ -241,7 +227,7 @@ func (b *builder) number(root *node) error {
 			return fmt.Errorf("%s: its size of %d is no multiple of %d", filepath.Base(b.under.Data), info.Size(), BlockSize)
 		}
 		index[underDevice] = len(b.devices)
-		b.devices = append(b.devices, device{Layer: underDevice, Size: info.Size()})
+		b.devices = append(b.devices, device{Layer: underDevice, Size: info.Size(), File: filepath.Base(b.under.Data)})
 	}
 	if len(b.devices) > maxDevices {
 		return fmt.Errorf("%d layers with data are too many", len(b.devices))
@@ -250,7 +236,7 @@ func (b *builder) number(root *node) error {
 	root.each(func(n *node) {
 		if n.size > 0 {
 			n.dev = index[n.dev]
-			if n.off+roundUp(n.size) > b.devices[n.dev].Size {
+			if n.off+alignUp(n.size) > b.devices[n.dev].Size {
 				err = fmt.Errorf("file %s ends beyond its data", n.name)
 			}
 		}
@@ -266,9 +252,5 @@ func (b *builder) dataFile(ctx context.Context, dev device) (string, error) {
 	if dev.Layer < 0 || dev.Layer >= len(b.v.Layers()) {
 		return "", fmt.Errorf("device of layer %d of %d", dev.Layer, len(b.v.Layers()))
 	}
-	lay, err := b.layout(ctx, dev.Layer)
-	if err != nil {
-		return "", err
-	}
-	return ensureData(ctx, b.st, b.v.Layers()[dev.Layer], lay)
+	return b.v.DataFile(ctx, dev.Layer)
 }

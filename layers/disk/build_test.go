@@ -2,15 +2,12 @@ package disk
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/mullion/mullion/fixtures"
-	"github.com/mullion/mullion/layers/store"
 )
 
 func TestFsckAcceptsIt(t *testing.T) {
@@ -67,16 +64,5 @@ func TestBuildUsesWhatIsThereAndRepairsIt(t *testing.T) {
 	d.Data[0], d.Data[1] = d.Data[1], d.Data[0]
 	if d.Verify() == nil {
 		t.Error("swapped data files pass")
-	}
-}
-
-func TestADamagedBlobGivesNoDisk(t *testing.T) {
-	im := sample(t)
-	im.chain[0], im.chain[1] = im.chain[1], im.chain[0]
-	im.chain[0].Desc, im.chain[1].Desc = im.chain[1].Desc, im.chain[0].Desc
-	lay := &layout{at: map[int64]int64{}}
-	_, err := ensureData(context.Background(), im.st, im.chain[0], lay)
-	if !errors.Is(err, store.ErrCorrupt) {
-		t.Errorf("got %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/store"
 )
@@ -121,30 +119,5 @@ func TestADamagedBlobIsNotImported(t *testing.T) {
 	}
 	if len(w.calls) != 2 {
 		t.Errorf("it did %v", w.calls)
-	}
-}
-
-func TestLayoutRefusesOverlaps(t *testing.T) {
-	item := func(offset, size int64) pack.Item {
-		return pack.Item{Entry: layers.Entry{Name: "Files/x", Kind: layers.File, Size: size}, Offset: offset}
-	}
-	for _, items := range [][]pack.Item{
-		{item(512, 100), item(600, 1)},
-		{item(-5, 100)},
-		{item(1<<62, 1<<62)},
-	} {
-		if _, err := layoutOf(&pack.TOC{Items: items}); err == nil {
-			t.Errorf("%v was accepted", items)
-		}
-	}
-	hive := item(0, 100)
-	hive.Name = "Hives/System_Delta"
-	lay, err := layoutOf(&pack.TOC{Items: []pack.Item{hive, item(2048, 4097), item(512, 1)}})
-	if err != nil || lay.size != 3*BlockSize || lay.at[2048] != BlockSize {
-		t.Errorf("got %+v, %v", lay, err)
-	}
-	var out bytes.Buffer
-	if err := copyItems(context.Background(), &out, bytes.NewReader(make([]byte, 2000)), lay); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a tar that is too short gives %v", err)
 	}
 }

@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/erofs/go-erofs"
+
+	"github.com/mullion/mullion/layers/view"
 )
 
 // BlockSize is the unit of data files: every file's content starts at a multiple
 // of it. It is the block size of the erofs images, the one all kernels with 4 KiB
 // pages can mount.
-const BlockSize = 4096
+const BlockSize = view.DataAlign
+
+func alignUp(n int64) int64 { return (n + BlockSize - 1) &^ (BlockSize - 1) }
 
 // epoch is the time of what has none: 1980-01-01, the earliest that every archive
 // and file system can hold.

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
-// Verify checks that the metadata image is the one that was made and that every
-// data file has the size the image counts on. A kernel would take a wrong file
-// without a word.
+// Verify checks that the metadata image is the one that was made and that the
+// data files are, in the image's order, the ones that it was made for, by their
+// names and sizes. A kernel would take a wrong file without a word.
 func (d *Disk) Verify() error {
 	if err := d.want.checkMeta(d.Meta); err != nil {
 		return fmt.Errorf("disk %.12s: %w", d.ID, err)
@@ -19,12 +20,16 @@ func (d *Disk) Verify() error {
 		return fmt.Errorf("disk %.12s: %d data files for %d devices", d.ID, len(d.Data), len(d.want.Devices))
 	}
 	for i, file := range d.Data {
+		want := d.want.Devices[i]
+		if name := filepath.Base(file); name != want.File {
+			return fmt.Errorf("disk %.12s: data file %d is %s, not %s", d.ID, i, name, want.File)
+		}
 		info, err := os.Stat(file)
 		if err != nil {
 			return fmt.Errorf("disk %.12s: %w", d.ID, err)
 		}
-		if want := d.want.Devices[i].Size; info.Size() != want {
-			return fmt.Errorf("disk %.12s: data file %s has %d bytes, not %d", d.ID, file, info.Size(), want)
+		if info.Size() != want.Size {
+			return fmt.Errorf("disk %.12s: data file %s has %d bytes, not %d", d.ID, file, info.Size(), want.Size)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
@@ -73,16 +74,34 @@ func writeFiles(ctx context.Context, w *pack.Writer, s *view.Scratch) error {
 	return nil
 }
 
-func writeChange(w *pack.Writer, s *view.Scratch, c view.Change) (err error) {
+// writeChange writes an entry, with its content and its streams.
+func writeChange(w *pack.Writer, s *view.Scratch, c view.Change) error {
 	if c.Entry.Kind != layers.File {
-		return w.WriteEntry(c.Entry, nil)
+		if err := w.WriteEntry(c.Entry, nil); err != nil {
+			return err
+		}
+	} else if err := writeContent(w, c.Entry, func() (io.ReadCloser, error) { return s.Open(c.File) }); err != nil {
+		return err
 	}
-	r, err := s.Open(c.File)
+	if c.Entry.Kind != layers.File && c.Entry.Kind != layers.Dir {
+		return nil
+	}
+	for _, stream := range c.File.Streams {
+		open := func() (io.ReadCloser, error) { return s.View().OpenStream(stream) }
+		if err := writeContent(w, c.StreamEntry(stream), open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeContent(w *pack.Writer, e *layers.Entry, open func() (io.ReadCloser, error)) (err error) {
+	r, err := open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return w.WriteEntry(c.Entry, r)
+	return w.WriteEntry(e, r)
 }
 
 // writeHives writes the Hives directory. Exports of Windows give neither it nor the deltas a security descriptor.

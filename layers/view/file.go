@@ -23,18 +23,32 @@ type File struct {
 	// Item locates the bytes in the layer. Files that share an Item are hard links of each other. It is nil for
 	// everything but files of a layer.
 	Item *pack.Item
+	// Streams are the alternate data streams, by the bytes of their names.
+	Streams []Stream
 
 	spool *spooled
 }
 
+// Stream is an alternate data stream of a file or a directory.
+type Stream struct {
+	Name  string // without the file's
+	Layer int    // that holds the bytes, counted from the base
+	Item  *pack.Item
+}
+
 // Name returns the last component of the path; "" for C:\ itself.
-func (f *File) Name() string { return f.Path[strings.LastIndexByte(f.Path, '/')+1:] }
+func (f *File) Name() string { return baseName(f.Path) }
 
 // Kind returns what f is: a file, a directory or a symlink.
 func (f *File) Kind() layers.Kind { return f.Entry.Kind }
 
 // IsDir reports whether f is a directory. A link to one is not.
 func (f *File) IsDir() bool { return f.Entry.IsDir() }
+
+// Same reports whether f and g are names of one file, which are hard links of each other.
+func (f *File) Same(g *File) bool {
+	return f.Entry == g.Entry && f.Item == g.Item && f.spool == g.spool && (f.Item != nil || f.spool != nil)
+}
 
 // Size returns the number of bytes in f; 0 unless it is a file.
 func (f *File) Size() int64 { return f.Entry.Size }
@@ -55,6 +69,9 @@ func splitLast(path string) (dir, name string) {
 	}
 	return path[:i], path[i+1:]
 }
+
+// baseName returns the last component of a path.
+func baseName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // tarName is the name that path has in a layer.
 func tarName(path string) string {

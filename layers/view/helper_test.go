@@ -58,7 +58,7 @@ func toc(lines ...string) *pack.TOC {
 
 // viewOf merges layers that no store has: good for everything but contents.
 func viewOf(tocs ...*pack.TOC) *View {
-	v := &View{merged: newMerge(), tocs: tocs, layers: make([]Layer, len(tocs))}
+	v := &View{merged: newMerge(), tocs: tocs, layers: make([]Layer, len(tocs)), layouts: make([]layoutOnce, len(tocs))}
 	for _, t := range tocs {
 		v.merged.add(t)
 	}

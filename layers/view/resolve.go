@@ -16,6 +16,7 @@ const maxLinks = 63
 var (
 	errNotDir = errors.New("not a directory")
 	errIsDir  = errors.New("is a directory")
+	errNoFile = errors.New("is not a file")
 	errLinks  = fmt.Errorf("more than %d links on the way", maxLinks)
 )
 

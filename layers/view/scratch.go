@@ -24,6 +24,7 @@ type Scratch struct {
 	root  *upper
 	reg   *hives.Registry
 	spool int // number of the last spool file
+	moved map[*pack.Item]*inode
 }
 
 // ScratchOptions says what new objects get.
@@ -34,16 +35,26 @@ type ScratchOptions struct {
 
 // upper is a name that a Scratch has touched.
 type upper struct {
-	name  string
-	low   *node         // what the View has under this very path
-	entry *layers.Entry // what is here now; nil: low has been deleted
-	own   bool          // entry or content is the Scratch's, not low's
-	over  bool          // a directory through which what low holds can be seen
-	item  *pack.Item    // content in a layer
-	layer int
-	spool *spooled // content of the Scratch
+	name string
+	low  *node  // what the View has under this very path
+	is   *inode // what is here now; nil: low has been deleted
+	own  bool   // what is here is the Scratch's, not low's
+	over bool   // a directory through which what low holds can be seen
 
 	children map[string]*upper // of a directory, by folded name; only touched ones
+}
+
+// inode is a file, whatever its names, a directory or a link.
+type inode struct {
+	entry   *layers.Entry // never changed, only replaced
+	item    *pack.Item    // content in a layer
+	layer   int
+	streams []Stream
+	spool   *spooled // content of the Scratch
+}
+
+func (n *node) inode() *inode {
+	return &inode{entry: n.entry, item: n.item, layer: n.layer, streams: n.streams}
 }
 
 // NewScratch makes a Scratch without changes over v. It keeps file contents in a new private folder below spool, which
@@ -53,7 +64,7 @@ func NewScratch(v *View, spool string, o ScratchOptions) (*Scratch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make scratch: %w", err)
 	}
-	s := &Scratch{view: v, dir: dir, o: o, root: pass(v.merged.root)}
+	s := &Scratch{view: v, dir: dir, o: o, root: pass(v.merged.root), moved: map[*pack.Item]*inode{}}
 	s.reg = hives.NewRegistry(v.Registry, hives.Options{Time: o.Time, Owner: o.Owner})
 	return s, nil
 }
@@ -72,7 +83,7 @@ func (s *Scratch) Registry() *hives.Registry { return s.reg }
 
 // pass makes an upper that changes nothing yet.
 func pass(n *node) *upper {
-	u := &upper{name: n.name, low: n, entry: n.entry, item: n.item, layer: n.layer}
+	u := &upper{name: n.name, low: n, is: n.inode()}
 	if n.isDir() {
 		u.over, u.children = true, map[string]*upper{}
 	}
@@ -89,14 +100,17 @@ func (p place) child(name string) (place, step, bool) {
 	key, n := nt.Fold(name), p.n
 	if p.u != nil {
 		if u := p.u.children[key]; u != nil {
-			return place{u: u}, step{u.name, u.entry}, u.entry != nil
+			if u.is == nil {
+				return place{}, step{}, false
+			}
+			return place{u: u}, step{u.name, u.is.entry}, true
 		}
 		if !p.u.over {
 			return place{}, step{}, false
 		}
 		n = p.u.low
 	}
-	if n = n.children[key]; n == nil {
+	if n = n.kids()[key]; n == nil {
 		return place{}, step{}, false
 	}
 	return place{n: n}, step{n.name, n.entry}, true
@@ -104,7 +118,7 @@ func (p place) child(name string) (place, step, bool) {
 
 func (p place) entry() *layers.Entry {
 	if p.u != nil {
-		return p.u.entry
+		return p.u.is.entry
 	}
 	return p.n.entry
 }
@@ -113,7 +127,8 @@ func (p place) file(path string) *File {
 	if p.u == nil {
 		return p.n.file(path)
 	}
-	return &File{Path: path, Entry: p.u.entry, Layer: p.u.layer, Item: p.u.item, spool: p.u.spool}
+	is := p.u.is
+	return &File{Path: path, Entry: is.entry, Layer: is.layer, Item: is.item, Streams: is.streams, spool: is.spool}
 }
 
 // each returns what is in a directory, by folded name.
@@ -123,14 +138,14 @@ func (p place) each() map[string]place {
 		n = p.u.low
 	}
 	if n != nil {
-		for key, c := range n.children {
+		for key, c := range n.kids() {
 			all[key] = place{n: c}
 		}
 	}
 	if p.u != nil {
 		for key, u := range p.u.children {
 			all[key] = place{u: u}
-			if u.entry == nil {
+			if u.is == nil {
 				delete(all, key)
 			}
 		}

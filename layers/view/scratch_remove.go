@@ -109,7 +109,7 @@ func (s *Scratch) unlink(at string) {
 	u, key := s.touch(dir), nt.Fold(name)
 	delete(u.children, key)
 	if u.over {
-		if low := u.low.children[key]; low != nil {
+		if low := u.low.kids()[key]; low != nil {
 			u.children[key] = &upper{name: low.name, low: low}
 		}
 	}
@@ -118,14 +118,14 @@ func (s *Scratch) unlink(at string) {
 // copyTree returns what p shows as objects of the Scratch alone, to be attached elsewhere, and how many names deep it
 // is. File contents are not copied.
 func (s *Scratch) copyTree(p place) (*upper, int) {
-	u := &upper{name: p.name(), entry: p.entry(), own: true}
+	u := &upper{name: p.name(), own: true}
 	if p.u != nil {
-		u.item, u.layer, u.spool = p.u.item, p.u.layer, p.u.spool
+		u.is = p.u.is
 	} else {
-		u.item, u.layer = p.n.item, p.n.layer
+		u.is = s.take(p.n)
 	}
 	height := 0
-	if u.entry.IsDir() {
+	if p.entry().IsDir() {
 		u.children = map[string]*upper{}
 		for key, c := range p.each() {
 			below, h := s.copyTree(c)
@@ -134,4 +134,18 @@ func (s *Scratch) copyTree(p place) (*upper, int) {
 		}
 	}
 	return u, height + 1
+}
+
+// take makes a file of the View one of the Scratch. Names that are hard links of each other stay so if all of them are
+// taken; those that are not keep the View's file, as they do when Windows copies a file up from a layer.
+func (s *Scratch) take(n *node) *inode {
+	if is := s.moved[n.item]; is != nil {
+		return is
+	}
+	is := n.inode()
+	is.entry = clone(is.entry)
+	if n.item != nil {
+		s.moved[n.item] = is
+	}
+	return is
 }

@@ -80,6 +80,7 @@ func (s *Scratch) WriteFile(path string, r io.Reader) error {
 			return pathError("write", path, err)
 		}
 	}
+	u.is.streams = nil // NTFS, too, overwrites them
 	s.setContent(u, sp, size)
 	return nil
 }
@@ -93,7 +94,7 @@ func (s *Scratch) Append(path string, r io.Reader) error {
 	if u == nil {
 		return s.WriteFile(path, r)
 	}
-	sp, size := u.spool, u.entry.Size
+	sp, size := u.is.spool, u.is.entry.Size
 	if sp == nil {
 		old, err := s.view.Open(place{u: u}.file(path))
 		if err != nil {
@@ -104,7 +105,7 @@ func (s *Scratch) Append(path string, r io.Reader) error {
 			return pathError("append", path, err)
 		}
 	}
-	n, err := sp.write(r, 0)
+	n, err := sp.write(r)
 	if err != nil {
 		return pathError("append", path, err)
 	}
@@ -131,8 +132,31 @@ func (s *Scratch) SetAttributes(path string, attributes uint32) error {
 		return nil
 	}
 	u := s.touch(at)
-	u.entry = clone(u.entry)
-	u.entry.Attributes, u.own = now, true
+	e := clone(u.is.entry)
+	e.Attributes = now
+	s.change(u, e)
+	return nil
+}
+
+// Link gives a file, which an error names if it is none, another name. From then on a change under one of the names is one
+// of all. A name of a hard-linked file of the View that is not given here keeps what it has, as it does on Windows.
+func (s *Scratch) Link(target, path string) error {
+	p, at, err := s.find(target, true)
+	if err == nil && p.entry().Kind != layers.File {
+		err = errNoFile
+	}
+	if err != nil {
+		return pathError("make hard link to", target, err)
+	}
+	_, dir, name, err := s.freeName(path)
+	if err != nil {
+		return pathError("make hard link", path, err)
+	}
+	u := s.touch(at)
+	if !u.own {
+		s.change(u, clone(u.is.entry))
+	}
+	s.touch(dir).attach(name, &upper{is: u.is, own: true})
 	return nil
 }
 
@@ -158,12 +182,18 @@ func (s *Scratch) fileAt(path string) (*upper, error) {
 }
 
 func (s *Scratch) setContent(u *upper, sp *spooled, size int64) {
-	e := clone(u.entry)
+	e := clone(u.is.entry)
 	e.Size = size
 	e.Attributes = e.Attributes&^layers.AttrNormal | layers.AttrArchive
 	e.Modified, e.Accessed, e.Changed = s.o.Time, s.o.Time, s.o.Time
-	u.entry, u.own = e, true
-	u.spool, u.item, u.layer = sp, nil, len(s.view.layers)
+	s.change(u, e)
+	u.is.spool, u.is.item, u.is.layer = sp, nil, len(s.view.layers)
+}
+
+// change gives what u is, under all names that it has in the Scratch, another entry.
+func (s *Scratch) change(u *upper, e *layers.Entry) {
+	delete(s.moved, u.is.item) // names that the View still has are not meant
+	u.is.entry, u.own = e, true
 }
 
 // add makes a new object under a free name.
@@ -174,7 +204,7 @@ func (s *Scratch) add(path string, e *layers.Entry) (*upper, error) {
 	}
 	e.SD = nt.InheritFile(parent.entry().SD, e.Attributes&layers.AttrDirectory != 0, s.o.Owner)
 	e.Created, e.Modified, e.Accessed, e.Changed = s.o.Time, s.o.Time, s.o.Time, s.o.Time
-	u := &upper{entry: e, own: true, layer: len(s.view.layers)}
+	u := &upper{is: &inode{entry: e, layer: len(s.view.layers)}, own: true}
 	if e.IsDir() {
 		u.children = map[string]*upper{}
 	}
@@ -223,7 +253,7 @@ func (s *Scratch) touch(path string) *upper {
 		key := nt.Fold(name)
 		next := u.children[key]
 		if next == nil {
-			next = pass(u.low.children[key])
+			next = pass(u.low.kids()[key])
 			u.children[key] = next
 		}
 		u = next
@@ -237,7 +267,7 @@ func (u *upper) attach(name string, c *upper) {
 	key := nt.Fold(name)
 	c.name, c.low = name, nil
 	if u.low != nil {
-		c.low = u.low.children[key]
+		c.low = u.low.kids()[key]
 	}
 	if c.low != nil {
 		c.name = c.low.name

@@ -1,8 +1,12 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mullion/mullion/hives"
@@ -11,250 +15,237 @@ import (
 	"github.com/mullion/mullion/layers/pack"
 )
 
-const (
-	maxDepth    = 511  // names in a path, which with Files makes the 512 that a layer may have; deeper entries are left out
-	maxFindings = 1000 // kept of one View
-)
+// maxDepth is how many names a path may have; with Files it makes the 512 that a layer may have. Deeper entries are
+// left out.
+const maxDepth = 511
 
-// Finding is one thing in a layer that a View had to leave out or guess.
-type Finding struct {
-	Layer int // counted from the base
-	layers.Finding
-}
+var tooDeep = fmt.Sprintf("more than %d directories deep", maxDepth)
 
-// node is one name of the merged tree.
+// node is one name of the merged tree. It never changes, but for what is in a directory, which is found out when
+// somebody first asks.
 type node struct {
-	name     string
-	entry    *layers.Entry
-	item     *pack.Item // of a file
-	layer    int
-	children map[string]*node // of a directory, by folded name
+	name    string
+	entry   *layers.Entry
+	item    *pack.Item // of a file
+	streams []Stream
+	layer   int
+	dir     *dir // of a directory
 }
 
-func (n *node) isDir() bool { return n.children != nil }
+func (n *node) isDir() bool { return n.dir != nil }
 
-// merge builds the tree of a View, one layer at a time from the base up.
-type merge struct {
-	root     *node
-	base     map[hives.Name]*pack.Item   // the base layer's own hives, however later layers shadow them
-	deltas   []map[hives.Name]*pack.Item // by layer
-	findings []Finding
+// kids returns what is in a directory, by folded name. The caller must not change it.
+func (n *node) kids() map[string]*node {
+	if n.dir == nil {
+		return nil
+	}
+	return n.dir.load().kids
+}
 
+// list returns what is in a directory in the order of [nt.Compare].
+func (n *node) list() []*node {
+	d := n.dir.load()
+	d.sort.Do(func() {
+		keys := slices.SortedFunc(maps.Keys(d.kids), compareFolded)
+		d.order = make([]*node, len(keys))
+		for i, key := range keys {
+			d.order[i] = d.kids[key]
+		}
+	})
+	return d.order
+}
+
+// compareFolded is [nt.Compare] of folded names. The bytes of UTF-8 have the order of UTF-16's units, but for what lies
+// above the surrogates.
+func compareFolded(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if x, y := a[i], b[i]; x != y {
+			if x >= aboveSurrogates || y >= aboveSurrogates {
+				return nt.Compare(a, b)
+			}
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// aboveSurrogates is the first byte in UTF-8 of U+E000 and all that follows.
+const aboveSurrogates = 0xEE
+
+// dir merges the parts that the layers have of one directory.
+type dir struct {
+	tree  *merge
+	entry *layers.Entry
+	parts []part // the lowest first
+
+	once  sync.Once
+	kids  map[string]*node
+	sort  sync.Once
+	order []*node
+}
+
+// part is what one layer has in a directory.
+type part struct {
 	layer int
-	// The directory that the last entry was in: entries of one directory follow each other. Nil means none.
-	lastDir  *node
-	lastPath string
+	*folder
+}
+
+func (d *dir) load() *dir {
+	d.once.Do(d.merge)
+	return d
+}
+
+// merge is the tree of a View. Directories are merged one by one, at first need: opening a View does no more than list
+// each layer by directory.
+type merge struct {
+	layers []*index
+	root   *node
+	base   map[hives.Name]*pack.Item   // the base layer's own hives, however later layers shadow them
+	deltas []map[hives.Name]*pack.Item // by layer
+	found  findings
+	spots  spotCache
 }
 
 func newMerge() *merge {
 	t := nt.FiletimeOf(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) // for a chain without an entry for C:\
 	root := &layers.Entry{Name: "Files", Kind: layers.Dir, Attributes: layers.DefaultDir, SD: nt.RootDirSD(),
 		Created: t, Modified: t, Accessed: t, Changed: t}
-	return &merge{root: &node{entry: root, children: map[string]*node{}}, base: map[hives.Name]*pack.Item{}}
+	m := &merge{base: map[hives.Name]*pack.Item{}}
+	m.root = &node{entry: root, dir: &dir{tree: m, entry: root}}
+	return m
 }
 
-// add merges the next layer. Its deletions come first, because they are meant for the layers below only.
+// add puts the next layer on top. Nothing may have been looked up yet.
 func (m *merge) add(toc *pack.TOC) {
-	m.deltas = append(m.deltas, map[hives.Name]*pack.Item{})
-	m.lastDir = nil
-	for i := range toc.Items {
-		if e := &toc.Items[i].Entry; e.Kind == layers.Whiteout || e.Kind == layers.Opaque {
-			m.remove(e)
-		}
+	layer := len(m.layers)
+	x := newIndex(toc, func(i int32, severity layers.Severity, rule, problem, remedy string) {
+		m.found.add(layer, i, &toc.Items[i].Entry, severity, rule, problem, remedy)
+	})
+	m.layers, m.deltas = append(m.layers, x), append(m.deltas, x.deltas)
+	m.root.dir.parts = append(m.root.dir.parts, part{layer, x.files})
+	if x.root != none {
+		m.setRoot(layer, x)
 	}
-	m.lastDir = nil
-	for i := range toc.Items {
-		m.place(&toc.Items[i])
-	}
-	if m.layer == 0 {
+	if layer == 0 {
 		m.takeBaseHives()
-	}
-	m.layer++
-}
-
-func (m *merge) takeBaseHives() {
-	for _, name := range hives.Names {
-		n := m.root
-		for part := range strings.SplitSeq(name.BasePath(), "/") {
-			if n = n.children[nt.Fold(part)]; n == nil {
-				break
-			}
-		}
-		if n != nil && n.item != nil {
-			m.base[name] = n.item
-		}
-	}
-}
-
-func (m *merge) find(e *layers.Entry, severity layers.Severity, rule, problem, remedy string) {
-	if len(m.findings) < maxFindings {
-		f := layers.Finding{Severity: severity, Rule: rule, Entry: e.Name, Problem: problem, Remedy: remedy}
-		m.findings = append(m.findings, Finding{m.layer, f})
-	}
-}
-
-// remove applies a whiteout or an opaque marker to what the layers below have.
-func (m *merge) remove(e *layers.Entry) {
-	path, ok := strings.CutPrefix(e.Name, "Files/")
-	if e.Kind == layers.Opaque {
-		m.find(e, layers.Warning, "opaque", "opaque marker, which Windows ignores",
-			"rebuild the layer with one whiteout per deleted name")
-		if e.Name == "Files" {
-			path, ok = "", true
-		}
-	}
-	if !ok {
-		return
-	}
-	if e.Kind == layers.Opaque {
-		if n := m.dir(e, path, false); n != nil {
-			clear(n.children)
-		}
-		return
-	}
-	dir, name := splitLast(path)
-	if n := m.dir(e, dir, false); n != nil {
-		delete(n.children, nt.Fold(name))
-		m.lastDir = nil
-	}
-}
-
-// place adds one entry to the tree or to the hives.
-func (m *merge) place(item *pack.Item) {
-	root, path, below := strings.Cut(item.Name, "/")
-	switch {
-	case root == "Hives":
-		if name, ok := hives.DeltaName(path); ok && item.Kind == layers.File {
-			m.deltas[m.layer][name] = item
-		}
-	case root == "UtilityVM":
-	case root != "Files":
-		m.find(&item.Entry, layers.Error, "foreign-root", "not below Files, Hives or UtilityVM",
-			"leave it out of the layer; Windows has no place for it")
-	case !below && item.Kind == layers.Dir:
-		m.setRoot(&item.Entry)
-	case below:
-		m.placeFile(item, path)
 	}
 }
 
 // setRoot takes C:\'s metadata. Layers above the base carry no security descriptor for it and do not change it.
-func (m *merge) setRoot(e *layers.Entry) {
+func (m *merge) setRoot(layer int, x *index) {
+	e := &x.items[x.root].Entry
 	if e.SD == nil {
 		e = clone(e)
 		e.SD = m.root.entry.SD
 	}
-	m.root.entry, m.root.layer = e, m.layer
+	m.root.entry, m.root.dir.entry, m.root.layer, m.root.streams = e, e, layer, x.streams(layer, x.root)
 }
 
-func (m *merge) placeFile(item *pack.Item, path string) {
-	e := &item.Entry
-	n := &node{entry: e, layer: m.layer}
-	switch e.Kind {
-	case layers.Dir:
-		n.children = map[string]*node{}
-	case layers.File:
-		n.item = item
-	case layers.Symlink:
-	case layers.HardLink:
-		target := m.linked(e)
-		if target == nil {
-			return
+func (m *merge) takeBaseHives() {
+	for _, name := range hives.Names {
+		if at, ok := m.locate(0, none, name.BasePath()); ok && m.layers[0].items[at.item].Kind == layers.File {
+			m.base[name] = &m.layers[0].items[at.item]
 		}
-		n.entry, n.item, n.layer = target.entry, target.item, target.layer
-	default:
-		return
-	}
-	dir, name := splitLast(path)
-	if !validName(name) {
-		m.find(e, layers.Error, "bad-name", "name that NTFS cannot hold", "rename it")
-		return
-	}
-	if parent := m.dir(e, dir, true); parent != nil {
-		m.attach(parent, name, n)
 	}
 }
 
-// attach puts n where the same name may be already. The older spelling stays.
-func (m *merge) attach(parent *node, name string, n *node) {
+// merge finds out what is in d. Of each layer the deletions come first, because they are meant for the layers below only.
+func (d *dir) merge() {
+	most := int32(0)
+	for _, p := range d.parts {
+		most = max(most, p.count)
+	}
+	d.kids = make(map[string]*node, most)
+	for _, p := range d.parts {
+		x := d.tree.layers[p.layer]
+		if p.opaque != none {
+			clear(d.kids)
+		}
+		x.each(p.folder, func(_ int32, item *pack.Item) {
+			if item.Kind == layers.Whiteout {
+				delete(d.kids, nt.Fold(baseName(item.Name)))
+			}
+		})
+		own := map[string]bool{} // the names that have an entry in this layer
+		x.each(p.folder, func(i int32, item *pack.Item) {
+			if item.Kind != layers.Whiteout {
+				d.place(p, i, item, own)
+			}
+		})
+		d.enter(p, own)
+	}
+}
+
+// place adds one item. A directory on a directory keeps what is in it, everything else replaces what was there. The
+// older spelling of a name stays.
+func (d *dir) place(p part, i int32, item *pack.Item, own map[string]bool) {
+	name := baseName(item.Name)
+	n := d.tree.node(p.layer, i, item)
+	if n == nil {
+		return
+	}
+	if !validName(name) {
+		d.tree.find(p.layer, i, "bad-name", "name that NTFS cannot hold", "rename it")
+		return
+	}
 	key := nt.Fold(name)
 	n.name = name
-	if old := parent.children[key]; old != nil {
+	if old := d.kids[key]; old != nil {
 		n.name = old.name
-		if old.isDir() {
-			m.lastDir = nil
-			if n.isDir() {
-				n.children = old.children
-			}
+		if n.isDir() && old.isDir() {
+			n.dir.parts = old.dir.parts
 		}
 	}
-	parent.children[key] = n
+	d.kids[key], own[key] = n, true
 }
 
-// linked finds the file a hard link names, in this layer or below.
-func (m *merge) linked(e *layers.Entry) *node {
-	path, ok := strings.CutPrefix(e.Target, "Files/")
-	if ok {
-		dir, name := splitLast(path)
-		if parent := m.dir(e, dir, false); parent != nil {
-			if n := parent.children[nt.Fold(name)]; n != nil && !n.isDir() {
-				return n
-			}
-		}
+// node makes what stands for an item; nil, after a finding, if nothing can.
+func (m *merge) node(layer int, i int32, item *pack.Item) *node {
+	n := &node{entry: &item.Entry, layer: layer, streams: m.layers[layer].streams(layer, i)}
+	switch item.Kind {
+	case layers.Dir:
+		n.dir = &dir{tree: m, entry: n.entry}
+	case layers.File:
+		n.item = item
+	case layers.HardLink:
+		return m.linked(layer, i, item)
 	}
-	m.find(e, layers.Error, "link-target", fmt.Sprintf("hard link to %q, which is no file of this or a lower layer", e.Target),
-		"write the target before the link, or copy the file")
-	return nil
-}
-
-// dir finds the directory path that e needs. With create it adds the ones that are missing, which Windows would refuse.
-// It returns nil after a finding if there can be no such directory, and without one if create is not set.
-func (m *merge) dir(e *layers.Entry, path string, create bool) *node {
-	if m.lastDir != nil && m.lastPath == path {
-		return m.lastDir
-	}
-	n, depth := m.root, 0
-	for name := range strings.SplitSeq(path, "/") {
-		if path == "" {
-			break
-		}
-		if depth++; depth >= maxDepth {
-			m.find(e, layers.Error, "depth", fmt.Sprintf("more than %d directories deep", maxDepth), "shorten the path")
-			return nil
-		}
-		next := n.children[nt.Fold(name)]
-		if next == nil && create {
-			next = m.imply(e, n, name)
-		}
-		if next == nil {
-			return nil
-		}
-		if !next.isDir() {
-			m.find(e, layers.Error, "below-file", fmt.Sprintf("below %s %q", next.entry.Kind, next.name),
-				"remove the entry or replace what is above it by a directory")
-			return nil
-		}
-		n = next
-	}
-	m.lastDir, m.lastPath = n, path
 	return n
 }
 
-// imply adds a directory for which the layer has no entry of its own.
-func (m *merge) imply(e *layers.Entry, parent *node, name string) *node {
-	if !validName(name) {
-		m.find(e, layers.Error, "bad-name", "name that NTFS cannot hold", "rename it")
-		return nil
+// enter adds what layer p has below d's names to the directories there.
+func (d *dir) enter(p part, own map[string]bool) {
+	x := d.tree.layers[p.layer]
+	for key, sub := range p.subs {
+		switch old := d.kids[key]; {
+		case old == nil:
+			if first := x.holds(sub); first != none {
+				d.kids[key] = d.imply(p.layer, first, sub)
+			}
+		case old.isDir():
+			n := *old
+			n.dir = &dir{tree: d.tree, entry: old.entry, parts: append(slices.Clip(old.dir.parts), part{p.layer, sub})}
+			d.kids[key] = &n
+		default:
+			x.eachBelow(sub, func(i int32, _ *pack.Item) {
+				d.tree.find(p.layer, i, "below-file", fmt.Sprintf("below %s %q", old.entry.Kind, old.name),
+					"remove the entry or replace what is above it by a directory")
+			})
+		}
 	}
-	m.find(e, layers.Error, "missing-parent", fmt.Sprintf("no entry for its directory %q", name),
+}
+
+// imply makes a directory for which the layer has no entry of its own; item is the first one in it. Windows would refuse
+// the layer.
+func (d *dir) imply(layer int, item int32, sub *folder) *node {
+	d.tree.find(layer, item, "missing-parent", fmt.Sprintf("no entry for its directory %q", sub.name),
 		"add an entry for every directory before what is in it")
-	p := parent.entry
-	n := &node{name: name, layer: m.layer, children: map[string]*node{}, entry: &layers.Entry{
-		Name: join(p.Name, name), Kind: layers.Dir, Attributes: layers.DefaultDir,
-		Created: p.Created, Modified: p.Modified, Accessed: p.Accessed, Changed: p.Changed,
-	}}
-	parent.children[nt.Fold(name)] = n
-	return n
+	p := d.entry
+	e := &layers.Entry{Name: join(p.Name, sub.name), Kind: layers.Dir, Attributes: layers.DefaultDir,
+		Created: p.Created, Modified: p.Modified, Accessed: p.Accessed, Changed: p.Changed}
+	return &node{name: sub.name, entry: e, layer: layer,
+		dir: &dir{tree: d.tree, entry: e, parts: []part{{layer, sub}}}}
 }
 
 // validName tells whether a component of a path can exist at all. It is wider than what we write ourselves: a layer may
@@ -263,7 +254,12 @@ func validName(name string) bool {
 	if name == "" || name == "." || name == ".." || len(name) > 3*255 {
 		return false
 	}
-	return strings.IndexFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`\/:*?"<>|`, r) }) < 0
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || strings.IndexByte(`\/:*?"<>|`, c) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func clone(e *layers.Entry) *layers.Entry {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 
 	"github.com/mullion/mullion/internal/nt"
@@ -30,12 +29,14 @@ type View struct {
 	st       *store.Store
 	layers   []Layer
 	tocs     []*pack.TOC
+	layouts  []layoutOnce
 	merged   *merge
 	chainIDs []digest.Digest
 }
 
 // Open merges a chain of layers, the base first. It reads their tables of contents, which the store makes for a layer
-// that has none yet. ctx also governs the reads of file contents later on.
+// that has none yet, and touches no other byte of a layer. Directories are merged one by one, when somebody first looks
+// into them. ctx also governs the reads of file contents later on.
 //
 // What a layer holds that cannot be part of a tree is left out and told by [View.Findings]; only a chain that is too long
 // or a table of contents that cannot be had is an error.
@@ -58,6 +59,7 @@ func Open(ctx context.Context, st *store.Store, chain []Layer) (*View, error) {
 		v.tocs = append(v.tocs, toc)
 		v.merged.add(toc)
 	}
+	v.layouts = make([]layoutOnce, len(chain))
 	v.chainIDs = identity.ChainIDs(ids)
 	return v, nil
 }
@@ -72,9 +74,6 @@ func (v *View) ChainID() digest.Digest {
 	}
 	return v.chainIDs[len(v.chainIDs)-1]
 }
-
-// Findings returns what was left out or guessed, at most the first thousand.
-func (v *View) Findings() []Finding { return slices.Clone(v.merged.findings) }
 
 // Lookup finds a file. It follows links on the way but not one at the end. The error matches [fs.ErrNotExist] if there
 // is none.
@@ -100,7 +99,11 @@ func (v *View) ReadDir(path string) ([]*File, error) {
 	if err != nil {
 		return nil, pathError("read directory", path, err)
 	}
-	return n.list(at), nil
+	list := make([]*File, len(n.list()))
+	for i, c := range n.list() {
+		list[i] = c.file(join(at, c.name))
+	}
+	return list, nil
 }
 
 // Walk calls fn for C:\ and everything below it, directories before what they hold and in the order of ReadDir. It
@@ -143,20 +146,12 @@ func walkOne(f *File, list func(*File) ([]*File, error), fn func(*File) error) e
 }
 
 func (n *node) file(path string) *File {
-	return &File{Path: path, Entry: n.entry, Layer: n.layer, Item: n.item}
-}
-
-func (n *node) list(path string) []*File {
-	list := make([]*File, 0, len(n.children))
-	for _, c := range slices.SortedFunc(maps.Values(n.children), func(a, b *node) int { return nt.Compare(a.name, b.name) }) {
-		list = append(list, c.file(join(path, c.name)))
-	}
-	return list
+	return &File{Path: path, Entry: n.entry, Layer: n.layer, Item: n.item, Streams: n.streams}
 }
 
 // child is the step that resolve takes in a View.
 func child(n *node, name string) (*node, step, bool) {
-	c := n.children[nt.Fold(name)]
+	c := n.kids()[nt.Fold(name)]
 	if c == nil {
 		return nil, step{}, false
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mullion/mullion/internal/nt"
@@ -55,8 +56,7 @@ func TestMerge(t *testing.T) {
 			[]string{
 				"d app 0", "f app/a 0", "f app/b 0", "d app/sub 0", "f app/sub/c 0", "l lnk 1", "d Windows 0", "d Windows/System32 0",
 			}, []string{
-				"1 below-file Files/app/a/y", "1 below-file Files/lnk/x", "1 below-file Files/app/a/x",
-				"1 below-file Files/app/h", "1 link-target Files/app/h",
+				"1 below-file Files/lnk/x", "1 below-file Files/app/a/x", "1 below-file Files/app/a/y", "1 link-target Files/app/h",
 			}},
 		{"hard links", []*pack.TOC{toc("d app", "f app/n 9", "h app/n2 Files/App/N", "h app/a2 Files/app/a", "h app/n3 Files/app/n2",
 			"h app/bad Files/app/sub", "h app/out /etc/passwd")}, []string{
@@ -64,9 +64,18 @@ func TestMerge(t *testing.T) {
 			"d Windows 0", "d Windows/System32 0",
 		}, []string{"1 link-target Files/app/bad", "1 link-target Files/app/out"}},
 		{"names that cannot be", []*pack.TOC{toc("f a:b", "f ..", "f x/../y", "f a\\b", "f app/", "f what?", "d \x01")}, []string{
-			"d app 0", "f app/a 0", "f app/b 0", "d app/sub 0", "f app/sub/c 0", "d Windows 0", "d Windows/System32 0", "d x 1",
-		}, []string{"1 bad-name Files/a:b", "1 bad-name Files/..", "1 missing-parent Files/x/../y", "1 bad-name Files/x/../y",
+			"d app 0", "f app/a 0", "f app/b 0", "d app/sub 0", "f app/sub/c 0", "d Windows 0", "d Windows/System32 0",
+		}, []string{"1 bad-name Files/a:b", "1 bad-name Files/..", "1 bad-name Files/x/../y",
 			`1 bad-name Files/a\b`, "1 bad-name Files/app/", "1 bad-name Files/what?", "1 bad-name Files/\x01"}},
+		{"hard links see what was there before them", []*pack.TOC{
+			toc("d app", "h app/a2 Files/app/a", "f app/a", "h app/early Files/app/late", "f app/late", "w app/b", "h app/b2 Files/app/b"),
+			toc("d app", "f app/a2", "h app/a3 Files/app/a2", "h app/old Files/app/sub/c"), toc("d app", "w app/sub"),
+		}, []string{
+			"d app 3", "f app/a 1", "f app/a2 2", "f app/a3 2", "f app/late 1", "f app/old 0", "d Windows 0", "d Windows/System32 0",
+		}, []string{"1 link-target Files/app/early", "1 link-target Files/app/b2"}},
+		{"hard links in a circle", []*pack.TOC{toc("h x Files/y", "h y Files/x", "h z Files/z")}, []string{
+			"d app 0", "f app/a 0", "f app/b 0", "d app/sub 0", "f app/sub/c 0", "d Windows 0", "d Windows/System32 0",
+		}, []string{"1 link-target Files/x", "1 link-target Files/y", "1 link-target Files/z"}},
 		{"other roots", []*pack.TOC{toc("d /UtilityVM", "f /UtilityVM/Files/x", "f /etc/passwd", "f /Hives/other", "s app/a:z")}, []string{
 			"d app 0", "f app/a 0", "f app/b 0", "d app/sub 0", "f app/sub/c 0", "d Windows 0", "d Windows/System32 0",
 		}, []string{"1 foreign-root etc/passwd"}},
@@ -254,17 +263,88 @@ func TestOpenBoundsTheChain(t *testing.T) {
 	}
 }
 
-func BenchmarkMerge20000(b *testing.B) {
-	var lines []string
-	for d := range 400 {
+func TestCompareFolded(t *testing.T) {
+	names := []string{"", "A", "A.B", "AB", "\u00c9", "\u07ff", "\ud7ff", "\ue000", "\uffee", "\U00010000", "\U0010ffff", "A\uffee", "A\U00010000"}
+	for _, a := range names {
+		for _, b := range names {
+			if got, want := compareFolded(a, b), nt.Compare(a, b); got != want {
+				t.Errorf("%q, %q: %d, want %d", a, b, got, want)
+			}
+		}
+	}
+}
+
+// Streams belong to the entry before them, and to no other in the layers above.
+func TestStreams(t *testing.T) {
+	v := viewOf(toc("d app", "s app:z", "s app:a", "f app/x", "s app/x:Zone.Identifier", "s app/other:z", "h app/y Files/app/x", "f app/w"),
+		toc("d app", "f app/w", "s app/w:new"))
+	for path, want := range map[string]string{"app": "", "app/x": "Zone.Identifier", "app/y": "Zone.Identifier", "app/w": "new"} {
+		f, err := v.Lookup(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, s := range f.Streams {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s has the streams %q, want %q", path, got, want)
+		}
+	}
+}
+
+// A View is read by several goroutines, which find out together what is in a directory.
+func TestManyReaders(t *testing.T) {
+	v := viewOf(wide(20, 20), toc("d Windows", "d Windows/WinSxS", "d Windows/WinSxS/amd64_component_0003", "f Windows/WinSxS/amd64_component_0003/new"))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if f, err := v.Lookup("windows/winsxs/amd64_component_0003/NEW"); err != nil || f.Layer != 1 {
+				t.Errorf("%+v, %v", f, err)
+			}
+			if n := len(tree(t, v)); n != 2+20*21+1 {
+				t.Errorf("%d files", n)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// wide makes a layer of many directories with many files.
+func wide(dirs, files int) *pack.TOC {
+	lines := []string{"d Windows", "d Windows/WinSxS"}
+	for d := range dirs {
 		dir := fmt.Sprintf("Windows/WinSxS/amd64_component_%04d", d)
 		lines = append(lines, "d "+dir)
-		for f := range 49 {
+		for f := range files {
 			lines = append(lines, fmt.Sprintf("f %s/File%02d.dll", dir, f))
 		}
 	}
-	t := toc(append([]string{"d Windows", "d Windows/WinSxS"}, lines...)...)
+	return toc(lines...)
+}
+
+// Merging is what opening a View does beside reading the tables of contents.
+func BenchmarkMerge20000(b *testing.B) {
+	t := wide(400, 49)
 	for b.Loop() {
 		viewOf(t)
+	}
+}
+
+func BenchmarkLookup20000(b *testing.B) {
+	v := viewOf(wide(400, 49))
+	for b.Loop() {
+		if _, err := v.Lookup("windows/winsxs/amd64_component_0123/file31.DLL"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkWalk20000(b *testing.B) {
+	t := wide(400, 49)
+	for b.Loop() {
+		if err := viewOf(t).Walk(func(*File) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
