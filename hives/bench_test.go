@@ -1,7 +1,6 @@
 package hives
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +25,7 @@ func BenchmarkCheck(b *testing.B) {
 	b.SetBytes(int64(len(file)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if f := Check(bytes.NewReader(file), int64(len(file))); len(f) > 0 {
+		if f := Strict.CheckBytes(file); len(f) > 0 {
 			b.Fatal(f)
 		}
 	}

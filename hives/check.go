@@ -26,6 +26,13 @@ func (m Mode) Check(r io.ReaderAt, size int64) []Finding {
 	return c.done()
 }
 
+// CheckBytes examines a hive that is in memory, without a copy.
+func (m Mode) CheckBytes(b []byte) []Finding {
+	c := &checker{h: &Hive{r: bytes.NewReader(b), memory: b}, report: report{mode: m}}
+	c.all(int64(len(b)))
+	return c.done()
+}
+
 // checker is the state of one check. Its bit sets have a bit for each 8 bytes.
 type checker struct {
 	report
@@ -79,6 +86,9 @@ func (c *checker) all(size int64) {
 		return
 	}
 	c.h.init(base)
+	if c.h.memory != nil {
+		c.h.memory = c.h.memory[baseSize:][:c.h.bins]
+	}
 	c.tail(size)
 	if !c.cells() {
 		return

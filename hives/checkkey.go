@@ -37,7 +37,7 @@ func (c *checker) keys() {
 	}
 	for c.enter(n, 0); len(c.levels) > 0; {
 		l := &c.levels[len(c.levels)-1]
-		off, hash, _, ok, err := l.kids.next()
+		off, hash, ok, err := l.kids.next()
 		if err != nil {
 			c.lost(l.off, ruleList, "%v", err)
 		}
@@ -126,16 +126,10 @@ func (c *checker) keyName(n node) {
 		c.found(n.off, ruleName, "UTF-16 name of %d bytes", len(name.b))
 		return
 	}
-	wide, odd := name.latin, false
-	for i := range name.units() {
-		u := name.at(i)
-		wide = wide || u > 0xFF
-		odd = odd || u == 0 || u == '\\'
-	}
-	if odd && len(c.levels) > 1 {
+	if name.has(0) || name.has('\\') && len(c.levels) > 1 {
 		c.found(n.off, ruleSpelling, "name holds a backslash or NUL")
 	}
-	if !wide {
+	if !name.latin && encode(name.String()).latin {
 		c.found(n.off, ruleSpelling, "name is stored as UTF-16 without need")
 	}
 }

@@ -66,33 +66,43 @@ func (h *Hive) listCell(off uint32) (kind byte, body []byte, err error) {
 	return kind, b[4:], nil
 }
 
-// next returns the offset of the next key and what is stored with it: a hash if hashed,
-// else the hint of an lf list, or 0.
-func (e *entries) next() (off, hash uint32, hashed, ok bool, err error) {
+// next returns the offset of the next key and what is stored with it: the hash of an lh
+// list, the hint of an lf list, or 0.
+func (e *entries) next() (off, hash uint32, ok bool, err error) {
 	for len(e.leaf) == 0 {
 		if len(e.leaves) == 0 || e.left == 0 {
-			return 0, 0, false, false, nil
+			return 0, 0, false, nil
 		}
-		if e.kind, e.leaf, err = e.h.listCell(u32(e.leaves, 0)); err != nil {
-			return 0, 0, false, false, err
+		if err := e.nextLeaf(); err != nil {
+			return 0, 0, false, err
 		}
-		if e.kind == 'r' {
-			return 0, 0, false, false, fmt.Errorf("%w: subkey list of lists of lists", ErrFormat)
-		}
-		e.leaves = e.leaves[4:]
 	}
 	if e.left == 0 {
-		return 0, 0, false, false, nil
+		return 0, 0, false, nil
 	}
 	e.left--
 	off = u32(e.leaf, 0)
 	if e.kind == 'i' {
 		e.leaf = e.leaf[4:]
-		return off, 0, false, true, nil
+		return off, 0, true, nil
 	}
 	hash = u32(e.leaf, 4)
 	e.leaf = e.leaf[8:]
-	return off, hash, e.kind == 'h', true, nil
+	return off, hash, true, nil
+}
+
+// nextLeaf goes on to the next leaf of an ri. After an error there is none.
+func (e *entries) nextLeaf() (err error) {
+	off := u32(e.leaves, 0)
+	if e.kind, e.leaf, err = e.h.listCell(off); err == nil && e.kind == 'r' {
+		err = fmt.Errorf("%w: subkey list of lists of lists", ErrFormat)
+	}
+	if err != nil {
+		e.leaf = nil
+		return err
+	}
+	e.leaves = e.leaves[4:]
+	return nil
 }
 
 // children walks the subkeys of a node. It insists on what makes the keys of a hive a
@@ -111,7 +121,7 @@ func (h *Hive) children(n node) (children, error) {
 }
 
 func (c *children) next() (node, bool, error) {
-	off, _, _, ok, err := c.entries.next()
+	off, _, ok, err := c.entries.next()
 	if err != nil || !ok {
 		return node{}, false, err
 	}
@@ -139,7 +149,8 @@ func (h *Hive) child(parent, off uint32) (node, error) {
 	return n, nil
 }
 
-// lookup finds a subkey by its folded name.
+// lookup finds a subkey by its folded name. Like Windows it trusts the hashes of lh lists:
+// what they hide does not exist. The hints of lf lists are not looked at.
 func (h *Hive) lookup(n node, folded []uint16) (node, bool, error) {
 	e, err := h.list(n)
 	if err != nil {
@@ -147,12 +158,10 @@ func (h *Hive) lookup(n node, folded []uint16) (node, bool, error) {
 	}
 	want := hashUnits(folded)
 	for {
-		off, hash, hashed, ok, err := e.next()
+		e.skip(want)
+		off, _, ok, err := e.next()
 		if err != nil || !ok {
 			return node{}, false, err
-		}
-		if hashed && hash != want {
-			continue
 		}
 		c, err := h.child(n.off, off)
 		if err != nil {
@@ -160,6 +169,19 @@ func (h *Hive) lookup(n node, folded []uint16) (node, bool, error) {
 		}
 		if c.name().is(folded) {
 			return c, true, nil
+		}
+	}
+}
+
+// skip passes over entries of lh lists that have another hash.
+func (e *entries) skip(hash uint32) {
+	for {
+		for e.kind == 'h' && len(e.leaf) > 0 && e.left > 0 && u32(e.leaf, 4) != hash {
+			e.leaf = e.leaf[8:]
+			e.left--
+		}
+		if len(e.leaf) > 0 || len(e.leaves) == 0 || e.left == 0 || e.nextLeaf() != nil {
+			return
 		}
 	}
 }

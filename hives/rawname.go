@@ -1,6 +1,8 @@
 package hives
 
 import (
+	"bytes"
+
 	"github.com/mullion/mullion/internal/nt"
 )
 
@@ -46,8 +48,13 @@ func (n rawName) latin1() string {
 
 // compare orders names as subkey lists are ordered.
 func (n rawName) compare(m rawName) int {
-	k := min(n.units(), m.units())
-	for i := range k {
+	k, same := min(n.units(), m.units()), 0
+	if n.latin && m.latin {
+		for same < k && n.b[same] == m.b[same] {
+			same++
+		}
+	}
+	for i := same; i < k; i++ {
 		if a, b := n.at(i), m.at(i); a != b {
 			if a, b = nt.Upcase(a), nt.Upcase(b); a < b {
 				return -1
@@ -72,9 +79,35 @@ func (n rawName) is(folded []uint16) bool {
 	return true
 }
 
+// has reports whether an ASCII character occurs in the name.
+func (n rawName) has(char byte) bool {
+	if n.latin {
+		return bytes.IndexByte(n.b, char) >= 0
+	}
+	for i := range n.units() {
+		if n.at(i) == uint16(char) {
+			return true
+		}
+	}
+	return false
+}
+
 // hash is the one that lh lists hold.
 func (n rawName) hash() uint32 {
 	var h uint32
+	if n.latin {
+		for _, c := range n.b {
+			switch {
+			case c-'a' < 26:
+				c -= 'a' - 'A'
+			case c >= 0x80:
+				h = h*37 + uint32(nt.Upcase(uint16(c)))
+				continue
+			}
+			h = h*37 + uint32(c)
+		}
+		return h
+	}
 	for i := range n.units() {
 		h = h*37 + uint32(nt.Upcase(n.at(i)))
 	}
