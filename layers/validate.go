@@ -31,14 +31,12 @@ func Validate(r io.Reader, base bool) ([]Finding, error) { return Validation{Bas
 // Run reads the tar r to its end and returns what keeps it from being a good layer: at most a hundred findings of each
 // rule, in the order of the tar, those of the layer as a whole last. docs/formats lists the rules.
 //
-// It holds some 30 bytes for each entry and 64 MiB of names, whatever the layer.
+// It holds some hundred bytes for each entry, however long its name, among them at most 64 MiB of names.
 //
 // An error means that the tar could be read no further; the findings up to there come with it.
 func (v Validation) Run(r io.Reader) ([]Finding, error) {
 	lr := NewReader(r, v.Limits)
-	state := &validator{
-		Validation: v, reader: lr, seen: map[nameKey]record{}, sds: map[string][]sdFault{}, arena: make([]byte, 1),
-	}
+	state := newValidator(v, lr)
 	for {
 		e, err := lr.Next()
 		if errors.Is(err, io.EOF) {
@@ -70,6 +68,10 @@ type validator struct {
 	links  linkList
 	deltas int  // how many registry deltas there are
 	uvm    bool // the tree of the utility VM has begun
+}
+
+func newValidator(v Validation, r *Reader) *validator {
+	return &validator{Validation: v, reader: r, seen: map[nameKey]record{}, sds: map[string][]sdFault{}, arena: make([]byte, 1)}
 }
 
 func (v *validator) add(severity Severity, rule, entry, problem, remedy string) {

@@ -208,7 +208,7 @@ func targetName(link, target string) (string, bool) {
 		case part == "" || part == ".":
 		case part == "..":
 			parts = parts[:max(len(parts)-1, 0)]
-		case checkComponent(part) != nil:
+		case strings.IndexByte(part, '/') >= 0, checkComponent(part) != nil:
 			return "", false
 		default:
 			parts = append(parts, part)

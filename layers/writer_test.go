@@ -3,6 +3,7 @@ package layers
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -43,10 +44,11 @@ func TestGoldenLayers(t *testing.T) {
 	config := "Files/Windows/System32/config"
 	for _, c := range []struct {
 		name    string
+		sum     string // SHA-256 of the tar
 		entries []*Entry
 		want    []want
 	}{
-		{"copy into a new directory", []*Entry{
+		{"A.1 copy into a new directory", "bf17db08fbef6716e11dec619585c2775105332ce0b5c7886c494b078d7dc9d5", []*Entry{
 			dir("Files"), with(dir("Files/app"), dirSD), with(file("Files/app/app.exe", 5), fileSD), dir("Hives"),
 		}, []want{
 			{'5', "Files", "", 0o755, 0, meta("16")},
@@ -54,7 +56,7 @@ func TestGoldenLayers(t *testing.T) {
 			{'0', "Files/app/app.exe", "", 0o644, 5, meta("32", "MSWINDOWS.rawsd", b64(fileSD))},
 			{'5', "Hives", "", 0o755, 0, meta("16")},
 		}},
-		{"parents with metadata of their own", []*Entry{
+		{"A.2 parents with the metadata of the layers below", "035464dd3edfec7d08dc51dcb2603d1913fa681f6534eb43a2a3a500de2b4ddc", []*Entry{
 			dir("Files"),
 			at(Entry{Name: "Files/Windows", Kind: Dir, Attributes: AttrDirectory | AttrCompressed, SD: rootSD, Modified: stamp + 5}),
 			dir("Hives"),
@@ -63,7 +65,7 @@ func TestGoldenLayers(t *testing.T) {
 			{'5', "Files/Windows", "", 0o755, 0, meta("2064", "MSWINDOWS.rawsd", b64(rootSD), "mtime", "1704067200.0000005")},
 			{'5', "Hives", "", 0o755, 0, meta("16")},
 		}},
-		{"deletion and a fresh directory", []*Entry{
+		{"A.3 deletion and a fresh directory", "a9cd716102a10d99ae37ed96bfba24708e4de2c8b47190f21412e7d84cd5fe36", []*Entry{
 			dir("Files"), dir("Files/app"), gone("Files/app/old.txt"), dir("Files/app/conf"),
 			gone("Files/app/conf/a"), gone("Files/app/conf/b"), file("Files/app/conf/c", 0), dir("Hives"),
 		}, []want{
@@ -76,7 +78,7 @@ func TestGoldenLayers(t *testing.T) {
 			{'0', "Files/app/conf/c", "", 0o644, 0, meta("32")},
 			{'5', "Hives", "", 0o755, 0, meta("16")},
 		}},
-		{"links", []*Entry{
+		{"A.4 links", "01eb9280ff6dfb3296ce56fcde040e510bb74f66ee69d7d6bd1d3f1ea85873da", []*Entry{
 			dir("Files"), dir("Files/app"),
 			at(Entry{Name: "Files/app/cur", Kind: Symlink, Target: "v2", Attributes: DefaultDirLink}),
 			file("Files/app/one.exe", 3),
@@ -94,7 +96,7 @@ func TestGoldenLayers(t *testing.T) {
 			{'2', "Files/data", `D:\data`, 0o777, 0, meta("1040", "MSWINDOWS.mountpoint", "1")},
 			{'5', "Hives", "", 0o755, 0, meta("16")},
 		}},
-		{"lowest layer", []*Entry{
+		{"A.5 lowest layer", "8304137b8cf00075d2cf4e3e1f0a9d0c207f21e173dc1ae627f46a93302367ba", []*Entry{
 			with(dir("Files"), rootSD), dir("Files/Windows"), dir("Files/Windows/System32"), dir(config),
 			file(config+"/DEFAULT", 8), file(config+"/SAM", 8), file(config+"/SECURITY", 8), file(config+"/SOFTWARE", 8), file(config+"/SYSTEM", 8),
 		}, []want{
@@ -108,7 +110,7 @@ func TestGoldenLayers(t *testing.T) {
 			{'0', config + "/SOFTWARE", "", 0o644, 8, meta("32")},
 			{'0', config + "/SYSTEM", "", 0o644, 8, meta("32")},
 		}},
-		{"registry deltas", []*Entry{
+		{"A.6 registry deltas", "e18143f0db575187537be0a9ef6b58db087d87dfea765d5e31480b3cae6add4f", []*Entry{
 			dir("Files"), dir("Hives"), file("Hives/DefaultUser_Delta", 4), file("Hives/Sam_Delta", 4), file("Hives/Security_Delta", 4),
 			file("Hives/Software_Delta", 4), file("Hives/System_Delta", 4),
 		}, []want{
@@ -120,7 +122,37 @@ func TestGoldenLayers(t *testing.T) {
 			{'0', "Hives/Software_Delta", "", 0o644, 4, meta("32")},
 			{'0', "Hives/System_Delta", "", 0o644, 4, meta("32")},
 		}},
-		{"streams, extended attributes, long and foreign names", []*Entry{
+		{"empty layer", "5648bf1281fc49a6514bbb408a3cb51f9830aca9e86a36f45bc7f045f130d3bc", []*Entry{dir("Files"), dir("Hives")}, []want{
+			{'5', "Files", "", 0o755, 0, meta("16")},
+			{'5', "Hives", "", 0o755, 0, meta("16")},
+		}},
+		{"utility VM", "b22ffcec136ded421594ca156a7a3dc93a14ba7b87b32d813d57273003bfee58", []*Entry{
+			dir("Files"), file("Files/x", 1), dir("UtilityVM"), dir("UtilityVM/Files"), dir("UtilityVM/Files/EFI"), dir("UtilityVM/Files/EFI/Microsoft"),
+			dir("UtilityVM/Files/EFI/Microsoft/Boot"), file(bootConfig, 8), file(bootConfig+".LOG", 0), link("UtilityVM/Files/x", "Files/x"),
+		}, []want{
+			{'5', "Files", "", 0o755, 0, meta("16")},
+			{'0', "Files/x", "", 0o644, 1, meta("32")},
+			{'5', "UtilityVM", "", 0o755, 0, meta("16")},
+			{'5', "UtilityVM/Files", "", 0o755, 0, meta("16")},
+			{'5', "UtilityVM/Files/EFI", "", 0o755, 0, meta("16")},
+			{'5', "UtilityVM/Files/EFI/Microsoft", "", 0o755, 0, meta("16")},
+			{'5', "UtilityVM/Files/EFI/Microsoft/Boot", "", 0o755, 0, meta("16")},
+			{'0', bootConfig, "", 0o644, 8, meta("32")},
+			{'0', bootConfig + ".LOG", "", 0o644, 0, meta("32")},
+			{'1', "UtilityVM/Files/x", "Files/x", 0o644, 0, meta("32")},
+		}},
+		{"four times, hidden and system", "49a60f7511dbbb4a4b7d4e9276a829fc951e8f1d195096bcba91d20e0220568c", []*Entry{
+			dir("Files"),
+			at(Entry{Name: "Files/a", Attributes: AttrHidden | AttrSystem | AttrArchive, Created: nt.FiletimeOf(time.Unix(-2, 999_999_900)),
+				Modified: stamp + 1, Accessed: stamp + 20, Changed: stamp + 5_000_000}),
+			dir("Hives"),
+		}, []want{
+			{'5', "Files", "", 0o755, 0, meta("16")},
+			{'0', "Files/a", "", 0o644, 0, meta("38", "LIBARCHIVE.creationtime", "-1.0000001", "mtime", "1704067200.0000001",
+				"atime", "1704067200.000002", "ctime", "1704067200.5")},
+			{'5', "Hives", "", 0o755, 0, meta("16")},
+		}},
+		{"streams, extended attributes, long and foreign names", "59ebe8ec4471c16deb1f222e515925a3310e79e14d70b7b49dfc8e1e80aa3bf9", []*Entry{
 			dir("Files"),
 			at(Entry{Name: "Files/a", Kind: File, EAs: []EA{{"Z", []byte{1}}, {"A", nil}}}),
 			at(Entry{Name: "Files/a:s", Kind: Stream, Size: 2, Attributes: 99}),
@@ -137,8 +169,12 @@ func TestGoldenLayers(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			layer := mustWrite(t, c.entries...)
+			if sum := fmt.Sprintf("%x", sha256.Sum256(layer)); sum != c.sum {
+				t.Errorf("the bytes have changed: SHA-256 %s", sum)
+			}
 			var got []want
-			for _, h := range headers(t, mustWrite(t, c.entries...)) {
+			for _, h := range headers(t, layer) {
 				if h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Gname != "" {
 					t.Errorf("%s: owner %d:%d %q:%q", h.Name, h.Uid, h.Gid, h.Uname, h.Gname)
 				}
