@@ -144,9 +144,12 @@ func foldUnits(name string) []uint16 {
 }
 
 // encode stores a name: as Latin-1 if every unit fits, as Windows does.
-func encode(name string) rawName {
+func encode(name string) rawName { return encodeIn(nil, name) }
+
+// encodeIn uses the room of buf if that will do.
+func encodeIn(buf []byte, name string) rawName {
 	if isASCII(name) {
-		return rawName{b: []byte(name), latin: true}
+		return rawName{b: append(buf[:0], name...), latin: true}
 	}
 	u := nt.UTF16(name)
 	b := make([]byte, 0, len(u))

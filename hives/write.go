@@ -18,6 +18,10 @@ type writer struct {
 	delta    bool
 	security map[string]*security
 	order    []*security
+	todo     []pending // keys still to be written, the next one last
+	leaves   []uint32  // of the list at hand
+	keyName  []byte    // room for names, so that each need not be made anew
+	valName  []byte
 }
 
 // security is one shared sk cell.
@@ -37,16 +41,14 @@ type pending struct {
 // write writes the hive below root: a base hive in version 1.5, or a delta in 1.6 with
 // layered keys. No clock, path or identifier enters it.
 func write(out io.Writer, root *memKey, delta bool) (int64, error) {
-	w := &writer{delta: delta, security: map[string]*security{}}
-	todo := []pending{{k: root}}
-	for len(todo) > 0 {
-		p := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		kids, err := w.key(p)
-		if err != nil {
+	w := &writer{delta: delta, security: map[string]*security{}, todo: []pending{{k: root}}}
+	w.reserve(root)
+	for len(w.todo) > 0 {
+		p := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		if err := w.key(p); err != nil {
 			return 0, fmt.Errorf("write hive: key %s: %w", p.k.name, err)
 		}
-		todo = append(todo, kids...)
 	}
 	w.ring()
 	w.close()
@@ -62,6 +64,24 @@ func write(out io.Writer, root *memKey, delta bool) (int64, error) {
 		err = fmt.Errorf("write hive: %w", err)
 	}
 	return int64(n) + int64(m), err
+}
+
+// reserve makes room for about as many bytes as the keys will take, so that the bins need
+// not be moved as they grow: one in 32 more than all cells, for the ends of bins.
+func (w *writer) reserve(root *memKey) {
+	total := 0
+	for todo := []*memKey{root}; len(todo) > 0; {
+		k := todo[len(todo)-1]
+		todo = append(todo[:len(todo)-1], k.kids...)
+		total += nkName + 16 + len(k.name) + 2*len(k.info.Class) + 8*len(k.kids)
+		for _, v := range k.values {
+			total += 4 + vkName + 16 + len(v.Name) + len(v.Data)
+			if len(v.Data) > baseSize/2 {
+				total += baseSize // a bin of its own
+			}
+		}
+	}
+	w.bins = make([]byte, 0, min(total+total/32+2*4096, maxFile))
 }
 
 // base makes the base block. The file name in it, which is for debuggers only, says
@@ -88,15 +108,16 @@ func (w *writer) base() []byte {
 	return b
 }
 
-// key writes one key without its subkeys and returns those, the first one last.
-func (w *writer) key(p pending) ([]pending, error) {
+// key writes one key and puts its subkeys on the list of those to be written.
+func (w *writer) key(p pending) error {
 	k := p.k
 	if p.depth > maxDepth {
-		return nil, errTooDeep
+		return errTooDeep
 	}
-	name := encode(k.name)
+	name := encodeIn(w.keyName, k.name)
+	w.keyName = name.b
 	if err := k.check(name); err != nil {
-		return nil, err
+		return err
 	}
 	off := w.cell(uint32(nkName + len(name.b)))
 	if p.slot != 0 {
@@ -107,11 +128,11 @@ func (w *writer) key(p pending) ([]pending, error) {
 	class := w.put(nt.UTF16Bytes(k.info.Class))
 	values, err := w.values(k.values)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	list, slots := w.list(len(k.kids))
+	list := w.list(len(k.kids))
 	if w.err != nil {
-		return nil, w.err
+		return w.err
 	}
 
 	b := w.payload(off)
@@ -146,16 +167,17 @@ func (w *writer) key(p pending) ([]pending, error) {
 	put16(b, nkClassLen, uint16(2*unitCount(k.info.Class)))
 	copy(b[nkName:], name.b)
 
-	kids := make([]pending, len(k.kids))
 	var maxName, maxClass int
-	for i, c := range k.kids {
-		kids[len(kids)-1-i] = pending{k: c, parent: off, slot: slots[i], depth: p.depth + 1}
+	for i := len(k.kids) - 1; i >= 0; i-- {
+		c := k.kids[i]
+		slot := w.leaves[i/leafMax] + 8 + 8*uint32(i%leafMax)
+		w.todo = append(w.todo, pending{k: c, parent: off, slot: slot, depth: p.depth + 1})
 		maxName = max(maxName, 2*unitCount(c.name))
 		maxClass = max(maxClass, 2*unitCount(c.info.Class))
 	}
 	put16(b, nkMaxName, uint16(maxName))
 	put32(b, nkMaxClass, uint32(maxClass))
-	return kids, nil
+	return nil
 }
 
 // check refuses what has no place in a node. Windows itself once made names of one
@@ -172,41 +194,35 @@ func (k *memKey) check(name rawName) error {
 	return nil
 }
 
-// list makes room for the list of n subkeys. It returns the list's cell and, for each
-// subkey, the position in the bins of the 8 bytes to fill in later.
-func (w *writer) list(n int) (cell uint32, slots []uint32) {
-	if n == 0 {
-		return noCell, nil
-	}
-	slots = make([]uint32, 0, n)
-	var leaves []uint32
-	for n > 0 {
+// list makes room for the list of n subkeys, to be filled in later, and returns its cell.
+// Its leaves are in w.leaves; the entries of a leaf begin 8 bytes into its cell.
+func (w *writer) list(n int) uint32 {
+	w.leaves = w.leaves[:0]
+	for ; n > 0; n -= leafMax {
 		m := min(n, leafMax)
 		off := w.cell(4 + 8*uint32(m))
 		b := w.payload(off)
 		copy(b, "lh")
 		put16(b, 2, uint16(m))
-		for i := range m {
-			slots = append(slots, off+4+4+8*uint32(i))
-		}
-		leaves = append(leaves, off)
-		n -= m
+		w.leaves = append(w.leaves, off)
 	}
-	if len(leaves) == 1 {
-		return leaves[0], slots
-	}
-	if len(leaves) > 0xFFFF {
+	switch n := len(w.leaves); {
+	case n == 0:
+		return noCell
+	case n == 1:
+		return w.leaves[0]
+	case n > 0xFFFF:
 		w.err = fmt.Errorf("more than %d subkeys", 0xFFFF*leafMax)
-		return noCell, slots
+		return noCell
 	}
-	cell = w.cell(4 + 4*uint32(len(leaves)))
+	cell := w.cell(4 + 4*uint32(len(w.leaves)))
 	b := w.payload(cell)
 	copy(b, "ri")
-	put16(b, 2, uint16(len(leaves)))
-	for i, l := range leaves {
+	put16(b, 2, uint16(len(w.leaves)))
+	for i, l := range w.leaves {
 		put32(b, 4+4*i, l)
 	}
-	return cell, slots
+	return cell
 }
 
 // share returns the sk cell of a descriptor, one for all keys that have it.

@@ -15,7 +15,8 @@ func (w *writer) values(values []Value) (valueCells, error) {
 	}
 	c.list = w.cell(4 * uint32(len(values)))
 	for i, v := range values {
-		name := encode(v.Name)
+		name := encodeIn(w.valName, v.Name)
+		w.valName = name.b
 		if name.units() > maxValueName || len(v.Data) > maxData {
 			return c, fmt.Errorf("value %.40q: name of %d characters, data of %d bytes", v.Name, name.units(), len(v.Data))
 		}
