@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"slices"
 	"strconv"
@@ -31,29 +28,34 @@ import (
 
 // buildOptions are the flags of a build.
 type buildOptions struct {
-	file         string
-	tags         []string
-	push         bool
-	platform     string
-	args, labels []string
-	target       string
-	noCache      bool
-	pull         bool
-	insecure     bool
-	iidfile      string
-	metadataFile string
-	progress     string
-	quiet        bool
-	print        string
-	context      string
+	file                      string
+	tags                      []string
+	push                      bool
+	outputs                   []string
+	platform                  string
+	args, labels, annotations []string
+	target                    string
+	secrets, contexts         []string
+	noCache                   []string
+	pull                      bool
+	insecure                  bool
+	timestamp                 string
+	iidfile                   string
+	metadataFile              string
+	progress                  string
+	quiet                     bool
+	print                     string
+	context                   string
 }
 
 func (a *app) buildCommand() *cobra.Command {
 	var o buildOptions
+	var ignored ignoredFlags
 	cmd := &cobra.Command{
 		Args: cli.Exactly("CONTEXT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.context = args[0]
+			ignored.warn(a, cmd)
 			return a.build(cmd.Context(), o)
 		},
 	}
@@ -61,18 +63,25 @@ func (a *app) buildCommand() *cobra.Command {
 	f.StringVarP(&o.file, "file", "f", "", "the Containerfile, - for standard input (default: CONTEXT/Containerfile, then CONTEXT/Dockerfile)")
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "name the image `REF` (repeatable)")
 	f.BoolVar(&o.push, "push", false, "push the image to the registries of its names")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "also write `type=oci|docker|dir|tar,dest=PATH` (repeatable)")
 	f.StringVar(&o.platform, "platform", "", "build for `PLATFORM`: windows/amd64, windows(10.0.20348)/amd64, ltsc2022 ...")
 	f.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=VALUE`, or NAME to take it from the environment (repeatable)")
 	f.StringVar(&o.target, "target", "", "build the stage `NAME` instead of the last")
 	f.StringArrayVar(&o.labels, "label", nil, "set a label: `NAME=VALUE` (repeatable)")
-	f.BoolVar(&o.noCache, "no-cache", false, "make every step anew")
+	f.StringArrayVar(&o.annotations, "annotation", nil, "set an annotation of the manifest: `NAME=VALUE` (repeatable)")
+	f.StringArrayVar(&o.secrets, "secret", nil, "a secret for RUN --mount=type=secret: `id=NAME,src=FILE` or id=NAME,env=NAME (repeatable)")
+	f.StringArrayVar(&o.contexts, "build-context", nil, "what FROM and --from call NAME: `NAME=FOLDER`, or =docker-image://REF, oci-layout://FOLDER, store:REF (repeatable)")
+	f.StringSliceVar(&o.noCache, "no-cache", nil, "make every step anew, or those of the stages `STAGE,...`")
+	f.Lookup("no-cache").NoOptDefVal = "true"
 	f.BoolVar(&o.pull, "pull", false, "pull base images even if the store has them")
 	f.BoolVar(&o.insecure, "insecure", false, "allow plain http and unknown certificates with any registry")
+	f.StringVar(&o.timestamp, "timestamp", "", "the time of all that is written, in `SECONDS` since 1970 (default: SOURCE_DATE_EPOCH, else 1980)")
 	f.StringVar(&o.iidfile, "iidfile", "", "write the image's digest to `FILE`")
 	f.StringVar(&o.metadataFile, "metadata-file", "", "write what was built to `FILE` as JSON")
-	f.StringVar(&o.progress, "progress", "auto", "how to show progress: `auto|plain`")
+	f.StringVar(&o.progress, "progress", "auto", "how to show progress: `auto|tty|plain|rawjson|quiet`")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the image's digest")
-	f.StringVar(&o.print, "print", "", "print the `plan` as JSON instead of building")
+	f.StringVar(&o.print, "print", "", "print the `plan|outline` as JSON instead of building")
+	ignored.addTo(f)
 	return cmd
 }
 
@@ -86,35 +95,71 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 	if err != nil {
 		return err
 	}
-	created, err := a.sourceDate()
+	options, err := a.solveOptions(o)
 	if err != nil {
 		return err
 	}
-	file, ignore, err := a.containerfile(o)
+	outputs, err := parseOutputs(o.outputs)
 	if err != nil {
 		return err
+	}
+	src, err := a.openSource(ctx, o.context, o.file)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	file, err := src.parse()
+	if err != nil {
+		return a.explain(file, err)
+	}
+	if o.print == "outline" {
+		return cli.PrintJSON(a.env.Stdout, outlineOf(file))
 	}
 	return a.withStore(func(st *store.Store) error {
-		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}}
-		planOptions.Base = b.base
-		p, err := plan.New(ctx, file, planOptions)
+		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}, names: names, outputs: outputs}
+		named, err := b.namedContexts(ctx, &planOptions, &options)
 		if err != nil {
 			return err
 		}
-		if o.print != "" {
+		defer named.Close()
+		planOptions.Base = b.base
+		p, err := plan.New(ctx, file, planOptions)
+		if err != nil {
+			return a.explain(file, err)
+		}
+		if o.print == "plan" {
 			return cli.PrintJSON(a.env.Stdout, p)
 		}
-		return b.solve(ctx, p, names, ignore, created)
+		if options.Context, err = src.context(); err != nil {
+			return err
+		}
+		defer options.Context.Close()
+		return a.explain(file, b.solve(ctx, p, options))
 	})
+}
+
+// explain shows where in the Containerfile an error is: the error itself in one line,
+// then the excerpt. The error that is left has nothing more to say.
+func (a *app) explain(f *containerfile.File, err error) error {
+	if err == nil || f == nil {
+		return err
+	}
+	excerpt := f.Source().Excerpt(err)
+	if excerpt == "" {
+		return err
+	}
+	a.note("build: %s\n%s", cli.OneLine(err.Error()), strings.TrimSuffix(excerpt, "\n"))
+	return &cli.ExitError{Code: codes.Failure}
 }
 
 // check looks at the flags' values and returns the full names of the image.
 func (o *buildOptions) check() (names []string, err error) {
-	if o.progress != "auto" && o.progress != "plain" {
-		return nil, cli.Usagef("--progress %s: want auto or plain", o.progress)
+	if !slices.Contains([]string{"auto", "tty", "plain", "rawjson", "quiet"}, o.progress) {
+		return nil, cli.Usagef("--progress %s: want auto, tty, plain, rawjson or quiet", o.progress)
 	}
-	if o.print != "" && o.print != "plan" {
-		return nil, cli.Usagef("--print=%s: want plan", o.print)
+	o.quiet = o.quiet || o.progress == "quiet"
+	if o.print != "" && o.print != "plan" && o.print != "outline" {
+		return nil, cli.Usagef("--print=%s: want plan or outline", o.print)
 	}
 	for _, t := range o.tags {
 		r, err := image.ParseRef(t)
@@ -166,60 +211,105 @@ func (a *app) planOptions(o buildOptions) (plan.Options, error) {
 	return p, nil
 }
 
+// solveOptions reads the flags that say how the plan is carried out.
+func (a *app) solveOptions(o buildOptions) (solve.Options, error) {
+	created, err := a.sourceDate()
+	if o.timestamp != "" {
+		created, err = seconds("--timestamp ", o.timestamp)
+	}
+	if err != nil {
+		return solve.Options{}, err
+	}
+	opts := solve.Options{Time: created, Annotations: map[string]string{}, NoCache: noCache(o.noCache)}
+	for _, text := range o.annotations {
+		name, value, ok := strings.Cut(strings.TrimPrefix(text, "manifest:"), "=")
+		if !ok || name == "" {
+			return opts, cli.Usagef("--annotation %s: want NAME=VALUE", text)
+		}
+		opts.Annotations[name] = value
+	}
+	opts.Secrets, err = a.secrets(o.secrets)
+	return opts, err
+}
+
+// noCache says of which stages the cache is not asked.
+func noCache(values []string) func(*plan.Stage) bool {
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "false" })
+	if len(values) == 0 {
+		return nil
+	}
+	return func(s *plan.Stage) bool {
+		return slices.ContainsFunc(values, func(v string) bool {
+			return v == "true" || strings.EqualFold(v, s.Name) || v == strconv.Itoa(s.Index)
+		})
+	}
+}
+
+// maxSecret bounds a secret, in bytes, as docker does.
+const maxSecret = 500 << 10
+
+// secrets reads the secrets that RUN may ask for.
+func (a *app) secrets(list []string) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for _, text := range list {
+		kv, err := keyValues(text, "id", "src", "source", "env", "type")
+		if err != nil || kv["id"] == "" {
+			return nil, cli.Usagef("--secret %s: want id=NAME,src=FILE or id=NAME,env=NAME", text)
+		}
+		file, variable := kv["src"]+kv["source"], kv["env"]
+		if file == "" && variable == "" {
+			variable = kv["id"]
+		}
+		if variable != "" {
+			v, ok := a.env.Lookup(variable)
+			if !ok {
+				return nil, fmt.Errorf("secret %s: the environment has no %s", kv["id"], variable)
+			}
+			out[kv["id"]] = []byte(v)
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", kv["id"], err)
+		}
+		if len(b) > maxSecret {
+			return nil, fmt.Errorf("secret %s: more than %d kB", kv["id"], maxSecret>>10)
+		}
+		out[kv["id"]] = b
+	}
+	return out, nil
+}
+
+// keyValues reads NAME=VALUE,... where only some names are known.
+func keyValues(text string, known ...string) (map[string]string, error) {
+	out := map[string]string{}
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		if !ok || !slices.Contains(known, name) {
+			return nil, fmt.Errorf("%q is not one of %s", part, strings.Join(known, "=, ")+"=")
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
 // sourceDate is the time of all that is written: SOURCE_DATE_EPOCH, else a day
 // that every format can express.
 func (a *app) sourceDate() (time.Time, error) {
-	s, ok := a.env.Lookup("SOURCE_DATE_EPOCH")
-	if !ok || s == "" {
+	s := a.env.Getenv("SOURCE_DATE_EPOCH")
+	if s == "" {
 		return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), nil
 	}
+	return seconds("SOURCE_DATE_EPOCH=", s)
+}
+
+// seconds reads a time that is given in seconds since 1970; name is how the user gave it.
+func seconds(name, s string) (time.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > 253402300799 {
-		return time.Time{}, cli.Usagef("SOURCE_DATE_EPOCH=%s is not a number of seconds since 1970", s)
+		return time.Time{}, cli.Usagef("%s%s is not a number of seconds since 1970", name, s)
 	}
 	return time.Unix(n, 0).UTC(), nil
-}
-
-// containerfile finds and parses the Containerfile, and lists the candidates for
-// its ignore file.
-func (a *app) containerfile(o buildOptions) (*containerfile.File, []solve.IgnoreFile, error) {
-	if info, err := os.Stat(o.context); err != nil {
-		return nil, nil, fmt.Errorf("open the build context: %w", err)
-	} else if !info.IsDir() {
-		return nil, nil, fmt.Errorf("open the build context: %s is not a folder", o.context)
-	}
-	inContext := []solve.IgnoreFile{{Name: ".containerignore"}, {Name: ".dockerignore"}}
-	if o.file == "-" {
-		f, err := containerfile.Parse("Containerfile", a.env.Stdin)
-		return f, inContext, err
-	}
-	name, path := o.file, o.file
-	if o.file == "" {
-		var err error
-		if name, path, err = defaultFile(o.context); err != nil {
-			return nil, nil, err
-		}
-	}
-	r, err := os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the Containerfile: %w", err)
-	}
-	defer r.Close()
-	f, err := containerfile.Parse(name, r)
-	own := solve.IgnoreFile{Name: name + ".dockerignore", Open: func() (io.ReadCloser, error) { return os.Open(path + ".dockerignore") }}
-	return f, append([]solve.IgnoreFile{own}, inContext...), err
-}
-
-// defaultFile looks for the Containerfile of a context.
-func defaultFile(dir string) (name, path string, err error) {
-	candidates := []string{"Containerfile", "Dockerfile"}
-	for _, name := range candidates {
-		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			return name, path, err
-		}
-	}
-	return "", "", fmt.Errorf("%s has neither %s; name one with -f", dir, strings.Join(candidates, " nor "))
 }
 
 // building is a build with its store.
@@ -228,6 +318,9 @@ type building struct {
 	o      buildOptions
 	st     *store.Store
 	pulled map[string]bool // with --pull
+
+	names   []string // of the image
+	outputs []output
 }
 
 // base gives a base image's configuration to the plan.
@@ -268,54 +361,33 @@ func (b *building) load(ctx context.Context, ref string, p image.Platform) (*ima
 
 // solve carries out the plan and names the image. A name is only given when all
 // is done.
-func (b *building) solve(ctx context.Context, p *plan.Plan, names []string, ignore []solve.IgnoreFile, created time.Time) error {
+func (b *building) solve(ctx context.Context, p *plan.Plan, options solve.Options) error {
 	for _, w := range p.Warnings {
 		if !b.o.quiet {
 			b.note("warning: %s: %s", w.Pos, w.Text)
 		}
 	}
-	buildContext, err := solve.OpenContext(b.o.context, ignore...)
-	if err != nil {
-		return err
-	}
-	defer buildContext.Close()
-	options := solve.Options{
-		Store: b.st, Cache: cache.Open(b.st), NoCache: b.o.noCache, Context: buildContext, Time: created,
-		Load: b.load, Output: &lineEnds{w: b.env.Stderr}, Progress: b.progress,
-	}
-	if b.o.quiet {
-		options.Output, options.Progress = io.Discard, nil
-	}
+	show := b.newProgress()
+	defer show.Close()
+	options.Store, options.Cache, options.Load = b.st, cache.Open(b.st), b.load
+	options.Output, options.Progress = show.output, show.event
 	r, err := solve.Run(ctx, p, options)
+	show.Close()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	for _, name := range b.names {
 		if err := b.st.Tag(ctx, name, r.Desc); err != nil {
 			return err
 		}
 	}
-	if err := b.report(r, names); err != nil {
+	if err := b.write(ctx, r); err != nil {
 		return err
 	}
-	return b.pushAll(ctx, names)
-}
-
-// lineEnds turns Windows' line ends into those of this side.
-type lineEnds struct{ w io.Writer }
-
-func (l *lineEnds) Write(p []byte) (int, error) {
-	_, err := l.w.Write(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n")))
-	return len(p), err
-}
-
-// progress prints one line for each step.
-func (b *building) progress(e solve.Event) {
-	how := "      "
-	if e.How != solve.Empty {
-		how = fmt.Sprintf("%-6s", e.How)
+	if err := b.report(r, b.names); err != nil {
+		return err
 	}
-	b.note("[%d/%d] %s %s  %s", e.Stage, e.Stages, how, e.Pos, cli.OneLine(e.Text))
+	return b.pushAll(ctx, b.names)
 }
 
 // report says what was built.

@@ -63,9 +63,14 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-// oneline: the last command's error output is one line.
+// oneline: the last command's error output is one line, but for the excerpt of the
+// Containerfile that may follow.
 func oneLine(ts *testscript.TestScript, _ bool, _ []string) {
-	if text := ts.ReadFile("stderr"); strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+	text, excerpt, ok := strings.Cut(ts.ReadFile("stderr"), "--> ")
+	if text = strings.TrimRight(text, " "); ok && !strings.Contains(excerpt, "^") {
+		ts.Fatalf("no caret: %q", excerpt)
+	}
+	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
 		ts.Fatalf("not one line: %q", text)
 	}
 }

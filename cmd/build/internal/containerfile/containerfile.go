@@ -8,6 +8,7 @@
 package containerfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -21,36 +22,11 @@ type File struct {
 	Args     []Arg  // those before the first FROM
 	Stages   []Stage
 	Warnings []Warning
+	Findings []Finding // of BuildKit's linter, as far as the text alone tells
 
 	escape rune
-}
-
-// Pos is a place in a file.
-type Pos struct {
-	File string
-	Line int // of the instruction's first line, from 1
-}
-
-// String returns "Containerfile:7".
-func (p Pos) String() string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d", p.File, p.Line)
-}
-
-// Errorf makes an error that starts with the position.
-func (p Pos) Errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: %w", p, fmt.Errorf(format, args...))
-}
-
-// MarshalText writes the position as String does.
-func (p Pos) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// Warning is something that is allowed but hardly meant.
-type Warning struct {
-	Pos  Pos
-	Text string
+	checks checks
+	source *Source
 }
 
 // Stage is a FROM and what follows it. Words are not expanded yet.
@@ -59,14 +35,18 @@ type Stage struct {
 	Name         string // of AS, in lower case; "" if it has none
 	Base         string
 	Platform     string // of --platform; "" if not given
+	Keyword      string // FROM as written
+	Comments     []string
 	Instructions []Instruction
 }
 
 // Instruction is one instruction of a stage. Body is one of the types below.
 type Instruction struct {
-	Pos  Pos
-	Name string // in upper case
-	Body any
+	Pos      Pos
+	Name     string   // in upper case
+	Keyword  string   // as written
+	Comments []string // those that stand directly above, without the #
+	Body     any
 }
 
 // Pair is a name and its value.
@@ -75,14 +55,21 @@ type Pair struct{ Name, Value string }
 // The bodies of instructions. Words that BuildKit expands are as written.
 type (
 	// Env is ENV.
-	Env struct{ Pairs []Pair }
+	Env struct {
+		Pairs  []Pair
+		Legacy bool // "ENV NAME VALUE"
+	}
 	// Label is LABEL.
-	Label struct{ Pairs []Pair }
+	Label struct {
+		Pairs  []Pair
+		Legacy bool
+	}
 	// Arg is one name of an ARG; Default is nil if it gives none.
 	Arg struct {
-		Pos     Pos
-		Name    string
-		Default *string
+		Pos      Pos
+		Name     string
+		Default  *string
+		Comments []string // those directly above
 	}
 	// Args is ARG.
 	Args struct{ List []Arg }
@@ -105,8 +92,22 @@ type (
 	// Run is RUN.
 	Run struct {
 		Command
-		Flags   []string // the names of the flags that are given
-		Heredoc bool     // the command is in a heredoc
+		Flags    []string  // the names of the flags that are given
+		Network  string    // of --network
+		Mounts   []Mount   // of --mount
+		Heredocs []Content // those of the command line
+		Alone    bool      // the command line is one heredoc and nothing else; Text is what it holds
+	}
+	// Mount is one --mount of RUN, as far as it is carried out. Words are as
+	// written.
+	Mount struct {
+		Type         string // "bind", "cache", "tmpfs", "secret" or "ssh"
+		From, Source string
+		Target       string
+		ID           string
+		Env          *string // of a secret: the variable that gets it, "" for the name of the secret
+		ReadOnly     bool
+		Required     bool
 	}
 	// Cmd is CMD.
 	Cmd struct{ Command }
@@ -121,7 +122,12 @@ type (
 		From     string    // a stage or image
 		Chown    string
 		Chmod    string
-		Flags    []string // others that are given, by name
+		Link     bool     // --link
+		Parents  bool     // of COPY: keep the folders of the sources
+		Exclude  []string // patterns of what is left out, below each source
+		Checksum string   // of ADD: the digest of what is downloaded
+		Unpack   *bool    // of ADD: whether archives are unpacked; nil for those of the context
+		KeepGit  bool     // of ADD: keep the .git folder
 	}
 	// Content is a file whose text stands in the Containerfile.
 	Content struct {
@@ -145,7 +151,8 @@ type (
 )
 
 // Parse reads a Containerfile of at most 4 MiB. name is what positions call it.
-// Errors are one line and start with the position.
+// Errors are one line and start with the position. The File is not nil even then, if
+// the text could be read: it has the Source.
 func Parse(name string, r io.Reader) (*File, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -155,4 +162,25 @@ func Parse(name string, r io.Reader) (*File, error) {
 		return nil, fmt.Errorf("%s: more than 4 MiB", name)
 	}
 	return parse(name, text)
+}
+
+// ParseTrigger reads an ONBUILD instruction of a base image. pos is that of the FROM
+// that sets it off.
+func ParseTrigger(text string, pos Pos) ([]Instruction, error) {
+	f, err := parse("ONBUILD", []byte("FROM scratch\n"+text))
+	if err != nil {
+		var at *Error
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return nil, fmt.Errorf("ONBUILD %s: %w", text, err)
+	}
+	var list []Instruction
+	for _, stage := range f.Stages {
+		for _, in := range stage.Instructions {
+			in.Pos = pos
+			list = append(list, in)
+		}
+	}
+	return list, nil
 }

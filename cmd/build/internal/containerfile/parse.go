@@ -16,17 +16,24 @@ import (
 func parse(name string, text []byte) (*File, error) {
 	// The parser keeps a carriage return inside a heredoc; the lines of a file are what counts here.
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	f := &File{Name: name, source: newSource(name, text)}
 	ast, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
-		return nil, located(name, err)
+		return f, located(name, err)
 	}
-	f := &File{Name: name, escape: ast.EscapeToken}
+	f.escape = ast.EscapeToken
+	for _, n := range ast.AST.Children {
+		f.source.ends[n.StartLine] = n.EndLine
+	}
+	if err := f.directives(text); err != nil {
+		return f, err
+	}
 	if err := f.check(ast.AST); err != nil {
-		return nil, err
+		return f, err
 	}
-	stages, args, err := instructions.Parse(ast.AST, nil)
+	stages, args, err := instructions.Parse(ast.AST, f.linter(ast))
 	if err != nil {
-		return nil, located(name, err)
+		return f, located(name, err)
 	}
 	for i := range args {
 		f.Args = append(f.Args, f.args(&args[i])...)
@@ -34,14 +41,19 @@ func parse(name string, text []byte) (*File, error) {
 	for i := range stages {
 		stage, err := f.stage(&stages[i])
 		if err != nil {
-			return nil, err
+			return f, err
 		}
 		f.Stages = append(f.Stages, stage)
 	}
 	if len(f.Stages) == 0 {
-		return nil, fmt.Errorf("%s: no FROM instruction", name)
+		return f, fmt.Errorf("%s: no FROM instruction", name)
 	}
 	return f, nil
+}
+
+func newSource(name string, text []byte) *Source {
+	lines := strings.Split(strings.TrimPrefix(string(text), "\uFEFF"), "\n")
+	return &Source{name: name, lines: lines, ends: map[int]int{}}
 }
 
 // located puts the position of a parser's error in front of its text.
@@ -54,7 +66,7 @@ func located(name string, err error) error {
 		}
 		err = le.Unwrap()
 	}
-	return fmt.Errorf("%s: %s", pos, strings.Join(strings.Fields(err.Error()), " "))
+	return pos.Errorf("%s", strings.Join(strings.Fields(err.Error()), " "))
 }
 
 // check refuses unknown instructions, and any but ARG before the first FROM.
@@ -94,14 +106,14 @@ func (f *File) pos(ranges []parser.Range) Pos {
 }
 
 func (f *File) stage(s *instructions.Stage) (Stage, error) {
-	stage := Stage{Pos: f.pos(s.Location), Name: s.Name, Base: s.BaseName, Platform: s.Platform}
+	stage := Stage{Pos: f.pos(s.Location), Name: s.Name, Base: s.BaseName, Platform: s.Platform, Keyword: s.OrigCmd, Comments: s.Comments}
 	for _, c := range s.Commands {
 		body, err := f.body(c)
 		pos := f.pos(c.Location())
 		if err != nil {
 			return stage, pos.Errorf("%w", err)
 		}
-		stage.Instructions = append(stage.Instructions, Instruction{pos, strings.ToUpper(c.Name()), body})
+		stage.Instructions = append(stage.Instructions, Instruction{pos, strings.ToUpper(c.Name()), c.Name(), c.Comments(), body})
 	}
 	return stage, nil
 }
@@ -110,9 +122,11 @@ func (f *File) stage(s *instructions.Stage) (Stage, error) {
 func (f *File) body(c instructions.Command) (any, error) {
 	switch c := c.(type) {
 	case *instructions.EnvCommand:
-		return &Env{pairs(c.Env)}, nil
+		list, legacy := pairs(c.Env)
+		return &Env{list, legacy}, nil
 	case *instructions.LabelCommand:
-		return &Label{pairs(c.Labels)}, nil
+		list, legacy := pairs(c.Labels)
+		return &Label{list, legacy}, nil
 	case *instructions.ArgCommand:
 		return &Args{f.args(c)}, nil
 	case *instructions.WorkdirCommand:
@@ -126,8 +140,7 @@ func (f *File) body(c instructions.Command) (any, error) {
 	case *instructions.ShellCommand:
 		return &Shell{c.Shell}, nil
 	case *instructions.RunCommand:
-		flags := append(slices.Clone(c.FlagsUsed), mounts(c)...)
-		return &Run{f.command(c, c.ShellDependantCmdLine), unique(flags), len(c.Files) > 0}, nil
+		return f.run(c)
 	case *instructions.CmdCommand:
 		return &Cmd{f.command(c, c.ShellDependantCmdLine)}, nil
 	case *instructions.EntrypointCommand:
@@ -149,30 +162,46 @@ func (f *File) body(c instructions.Command) (any, error) {
 	return nil, fmt.Errorf("%s is not supported", strings.ToUpper(c.Name()))
 }
 
-func mounts(c *instructions.RunCommand) []string {
-	if len(instructions.GetMounts(c)) > 0 {
-		return []string{"mount"}
+// run is RUN. A heredoc that stands alone is the command.
+func (f *File) run(c *instructions.RunCommand) (*Run, error) {
+	// Options without a value are only read when words are expanded; that is done later, here they stay as written.
+	if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+		return nil, err
 	}
-	return nil
+	r := &Run{Command: f.command(c, c.ShellDependantCmdLine), Network: instructions.GetNetwork(c)}
+	r.Flags = slices.Compact(slices.Sorted(slices.Values(c.FlagsUsed)))
+	for _, m := range instructions.GetMounts(c) {
+		r.Mounts = append(r.Mounts, Mount{
+			Type: string(m.Type), From: m.From, Source: m.Source, Target: m.Target, ID: m.CacheID, Env: m.Env,
+			ReadOnly: m.ReadOnly, Required: m.Required,
+		})
+	}
+	for _, h := range c.Files {
+		text := h.Data
+		if h.Chomp {
+			text = parser.ChompHeredocContent(text)
+		}
+		r.Heredocs = append(r.Heredocs, Content{Name: h.Name, Data: text})
+	}
+	if len(r.Heredocs) == 1 && r.Exec == nil && parser.MustParseHeredoc(strings.TrimSpace(r.Text)) != nil {
+		r.Text, r.Alone = r.Heredocs[0].Data, true
+	}
+	return r, nil
 }
 
-func unique(list []string) []string {
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-func pairs(list instructions.KeyValuePairs) []Pair {
-	out := make([]Pair, len(list))
-	for i, kv := range list {
-		out[i] = Pair{kv.Key, kv.Value}
+// pairs lists names and values, and says whether a blank stood between them.
+func pairs(list instructions.KeyValuePairs) (out []Pair, legacy bool) {
+	for _, kv := range list {
+		out = append(out, Pair{kv.Key, kv.Value})
+		legacy = legacy || kv.NoDelim
 	}
-	return out
+	return out, legacy
 }
 
 func (f *File) args(c *instructions.ArgCommand) []Arg {
 	out := make([]Arg, len(c.Args))
 	for i, a := range c.Args {
-		out[i] = Arg{f.pos(c.Location()), a.Key, a.Value}
+		out[i] = Arg{f.pos(c.Location()), a.Key, a.Value, c.Comments()}
 	}
 	return out
 }
@@ -191,25 +220,17 @@ func (f *File) command(c instructions.Command, line instructions.ShellDependantC
 }
 
 func copyBody(c *instructions.CopyCommand) *Copy {
-	b := &Copy{Sources: c.SourcePaths, Dest: c.DestPath, Contents: contents(c.SourceContents), From: c.From, Chown: c.Chown, Chmod: c.Chmod}
-	if c.Parents {
-		b.Flags = append(b.Flags, "parents")
+	return &Copy{
+		Sources: c.SourcePaths, Dest: c.DestPath, Contents: contents(c.SourceContents), From: c.From, Chown: c.Chown, Chmod: c.Chmod,
+		Link: c.Link, Parents: c.Parents, Exclude: c.ExcludePatterns,
 	}
-	if len(c.ExcludePatterns) > 0 {
-		b.Flags = append(b.Flags, "exclude")
-	}
-	return b
 }
 
 func addBody(c *instructions.AddCommand) *Copy {
-	b := &Copy{Add: true, Sources: c.SourcePaths, Dest: c.DestPath, Contents: contents(c.SourceContents), Chown: c.Chown, Chmod: c.Chmod}
-	for name, given := range map[string]bool{"checksum": c.Checksum != "", "unpack": c.Unpack != nil, "keep-git-dir": c.KeepGitDir != nil, "exclude": len(c.ExcludePatterns) > 0} {
-		if given {
-			b.Flags = append(b.Flags, name)
-		}
+	return &Copy{
+		Add: true, Sources: c.SourcePaths, Dest: c.DestPath, Contents: contents(c.SourceContents), Chown: c.Chown, Chmod: c.Chmod,
+		Link: c.Link, Exclude: c.ExcludePatterns, Checksum: c.Checksum, Unpack: c.Unpack, KeepGit: c.KeepGitDir != nil && *c.KeepGitDir,
 	}
-	slices.Sort(b.Flags)
-	return b
 }
 
 func contents(list []instructions.SourceContent) []Content {

@@ -112,7 +112,7 @@ func (s *stageBuilder) env() *nt.Env {
 func (s *stageBuilder) expand(word string) (string, error) {
 	out, _, err := s.file.Expand(word, s.env())
 	if err != nil {
-		return "", fmt.Errorf("%q: %w", word, err)
+		return "", containerfile.Mark(word, fmt.Errorf("%q: %w", word, err))
 	}
 	return out, nil
 }

@@ -98,7 +98,7 @@ func (s *stageBuilder) workdir(pos containerfile.Pos, word string) error {
 	}
 	cpath, err := s.path(path)
 	if err != nil {
-		return err
+		return containerfile.Mark(word, err)
 	}
 	c := &s.stage.Config
 	c.Config.WorkingDir = nt.Win(cpath)
@@ -134,7 +134,7 @@ func (s *stageBuilder) user(pos containerfile.Pos, word string) error {
 		return errors.New("the name is empty")
 	}
 	if strings.Contains(name, ":") {
-		return fmt.Errorf("%q: Windows accounts have no group part; write the account alone", name)
+		return containerfile.Mark(word, fmt.Errorf("%q: Windows accounts have no group part; write the account alone", name))
 	}
 	s.stage.Config.Config.User = name
 	s.config(pos, "USER "+name)
@@ -152,7 +152,10 @@ func (s *stageBuilder) expose(pos containerfile.Pos, words []string) error {
 		for _, p := range ports {
 			list, err := portRange(p)
 			if err != nil {
-				return err
+				return containerfile.Mark(w, err)
+			}
+			if strings.Contains(p, ":") {
+				s.warn(pos, "EXPOSE %s: only the port of the container counts", p)
 			}
 			if c.ExposedPorts == nil {
 				c.ExposedPorts = map[string]struct{}{}
@@ -168,14 +171,15 @@ func (s *stageBuilder) expose(pos containerfile.Pos, words []string) error {
 }
 
 // portRange reads PORT[-PORT][/PROTOCOL] and lists the ports as the config has
-// them.
+// them. As in docker, an address and a port of the host may stand in front, which mean
+// nothing.
 func portRange(s string) ([]string, error) {
-	ports, proto, ok := strings.Cut(s, "/")
-	if !ok {
+	ports, proto, ok := strings.Cut(s[strings.LastIndexByte(s, ':')+1:], "/")
+	if !ok || proto == "" {
 		proto = "tcp"
 	}
-	if proto = strings.ToLower(proto); proto != "tcp" && proto != "udp" {
-		return nil, fmt.Errorf("%q: the protocol is tcp or udp", s)
+	if proto = strings.ToLower(proto); proto != "tcp" && proto != "udp" && proto != "sctp" {
+		return nil, fmt.Errorf("%q: the protocol is tcp, udp or sctp", s)
 	}
 	first, last, isRange := strings.Cut(ports, "-")
 	if !isRange {
@@ -183,7 +187,7 @@ func portRange(s string) ([]string, error) {
 	}
 	a, errA := strconv.ParseUint(first, 10, 16)
 	b, errB := strconv.ParseUint(last, 10, 16)
-	if errA != nil || errB != nil || a == 0 || b < a {
+	if errA != nil || errB != nil || b < a {
 		return nil, fmt.Errorf("%q is not a port or a range of ports", s)
 	}
 	var list []string

@@ -24,10 +24,16 @@ type Options struct {
 	Target   string         // the stage to build; "" for the last
 	Args     []containerfile.Pair
 	Labels   []containerfile.Pair // on top of those of the file
+	// Contexts are the named contexts, by name in lower case. One takes the place of
+	// the stage or image of its name.
+	Contexts map[string]Context
 	// Base gives the configuration of a base image. It is asked once for each
 	// name and platform.
 	Base func(ctx context.Context, ref string, p image.Platform) (*image.Config, error)
 }
+
+// Context is what a named context holds: an image, or a folder if Image is "".
+type Context struct{ Image string }
 
 // Plan is all that a build does, in order: a stage comes after those it needs.
 type Plan struct {
@@ -43,6 +49,28 @@ type Stage struct {
 	Base   Base
 	Steps  []Step
 	Config image.Config // of the stage's image, but for layers and history
+}
+
+// Needs lists the stages that must be done before this one, by Index.
+func (s *Stage) Needs() []int {
+	var list []int
+	add := func(i *int) {
+		if i != nil && !slices.Contains(list, *i) {
+			list = append(list, *i)
+		}
+	}
+	add(s.Base.Stage)
+	for _, step := range s.Steps {
+		if step.Copy != nil {
+			add(step.Copy.FromStage)
+		}
+		if step.Run != nil {
+			for _, m := range step.Run.Mounts {
+				add(m.FromStage)
+			}
+		}
+	}
+	return list
 }
 
 // Base is what a stage stands on: the generated layer if Scratch, another stage if
@@ -72,14 +100,22 @@ type Workdir struct {
 
 // Copy copies files into the image.
 type Copy struct {
-	Add       bool                    `json:",omitempty"`
-	Sources   []string                // slash-separated patterns, relative to the context or to C:\ of From
-	Contents  []containerfile.Content `json:",omitempty"`
-	FromStage *int                    `json:",omitempty"` // Index of a stage
-	FromImage string                  `json:",omitempty"`
-	Dest      string                  // slash-separated, relative to C:\
-	Dir       bool                    // Dest is a directory even if it is not there
-	Owner     string                  `json:",omitempty"` // the SID in its text form
+	Add         bool                    `json:",omitempty"`
+	Sources     []string                // slash-separated patterns, relative to the context or to C:\ of From, or URLs
+	Contents    []containerfile.Content `json:",omitempty"`
+	FromStage   *int                    `json:",omitempty"` // Index of a stage
+	FromImage   string                  `json:",omitempty"`
+	FromContext string                  `json:",omitempty"` // the name of a folder's context, in lower case
+	Dest        string                  // slash-separated, relative to C:\
+	Dir         bool                    // Dest is a directory even if it is not there
+	Owner       string                  `json:",omitempty"` // the SID in its text form
+	ReadOnly    bool                    `json:",omitempty"` // files get the attribute
+	Parents     bool                    `json:",omitempty"` // folders of a source are kept, those after a "/./" if there is one
+	Exclude     []string                `json:",omitempty"` // patterns, relative to each source
+	Checksum    string                  `json:",omitempty"` // of what is downloaded
+	Unpack      bool                    `json:",omitempty"` // archives are unpacked, also downloaded ones
+	Whole       bool                    `json:",omitempty"` // archives of the context stay as they are
+	KeepGit     bool                    `json:",omitempty"`
 }
 
 // Run is one command line.
@@ -88,6 +124,21 @@ type Run struct {
 	Env         []string // of the build's ARGs and the image
 	Cwd         string   // a Windows path
 	User        string
+	Network     string  `json:",omitempty"` // "none", "host" or "" for the default
+	Mounts      []Mount `json:",omitempty"`
+}
+
+// Mount is what a command sees in the image beside its files.
+type Mount struct {
+	Type        string // "bind" or "secret"
+	ID          string `json:",omitempty"` // of a secret
+	Env         string `json:",omitempty"` // the variable that gets a secret
+	Target      string `json:",omitempty"` // slash-separated, relative to C:\; "" for a secret that is only a variable
+	Source      string `json:",omitempty"` // of a bind, as Copy's
+	FromStage   *int   `json:",omitempty"`
+	FromImage   string `json:",omitempty"`
+	FromContext string `json:",omitempty"`
+	Required    bool   `json:",omitempty"`
 }
 
 // New plans the build of a file.
@@ -135,7 +186,17 @@ func (b *builder) target() (int, error) {
 	if i, ok := b.stageNamed(b.opts.Target, len(b.file.Stages)); ok {
 		return i, nil
 	}
-	return 0, fmt.Errorf("%s: no stage is called %q", b.file.Name, b.opts.Target)
+	var names []string
+	for _, stage := range b.file.Stages {
+		if stage.Name != "" {
+			names = append(names, stage.Name)
+		}
+	}
+	err := fmt.Errorf("%s: no stage is called %q", b.file.Name, b.opts.Target)
+	if name := containerfile.Suggest(b.opts.Target, names); name != "" {
+		err = fmt.Errorf("%w (did you mean %s?)", err, name)
+	}
+	return 0, err
 }
 
 // stageNamed finds a stage by name or number among the first n.
@@ -159,7 +220,7 @@ func (b *builder) need(index int) (*Stage, error) {
 	if err := sb.from(); err != nil {
 		return nil, err
 	}
-	for _, in := range sb.src.Instructions {
+	for _, in := range slices.Concat(sb.triggers, sb.src.Instructions) {
 		if err := sb.instruction(in); err != nil {
 			return nil, at(in.Pos, in.Name, err)
 		}
@@ -182,17 +243,12 @@ func (b *builder) unused() {
 	}
 }
 
-// placedError is an error that says where it happened.
-type placedError struct{ error }
-
-func (e *placedError) Unwrap() error { return e.error }
-
 // at puts the place in front of an error, unless it has one: that of another
 // stage, which this one needs.
 func at(pos containerfile.Pos, what string, err error) error {
-	var placed *placedError
+	var placed *containerfile.Error
 	if errors.As(err, &placed) {
 		return placed
 	}
-	return &placedError{pos.Errorf("%s: %w", what, err)}
+	return pos.Errorf("%s: %w", what, err)
 }

@@ -18,8 +18,9 @@ type stageBuilder struct {
 	*builder
 	src      *containerfile.Stage
 	stage    *Stage
-	declared *nt.Env // ARGs so far
-	cmd      bool    // a CMD of this stage was seen
+	declared *nt.Env                     // ARGs so far
+	cmd      bool                        // a CMD of this stage was seen
+	triggers []containerfile.Instruction // ONBUILD of the base
 }
 
 // config adds a step that makes no layer.
@@ -39,16 +40,33 @@ func (s *stageBuilder) from() error {
 		}
 	}
 	if err != nil {
-		return at(s.src.Pos, "FROM "+s.src.Base, err)
+		return at(s.src.Pos, "FROM "+s.src.Base, containerfile.Mark(s.src.Base, err))
 	}
 	platform, err := s.platform(env)
 	if err != nil {
-		return at(s.src.Pos, "FROM "+base, err)
+		return at(s.src.Pos, "FROM "+base, containerfile.Mark(s.src.Platform, err))
 	}
 	s.stage.Base.Platform = platform
 	if err := s.base(base, platform); err != nil {
-		return at(s.src.Pos, "FROM "+base, err)
+		return at(s.src.Pos, "FROM "+base, containerfile.Mark(s.src.Base, err))
 	}
+	if err := s.onBuild(); err != nil {
+		return at(s.src.Pos, "FROM "+base, containerfile.Mark(s.src.Base, err))
+	}
+	return nil
+}
+
+// onBuild reads the instructions that the base has for what is built on it. They go
+// first, and are not handed on.
+func (s *stageBuilder) onBuild() error {
+	for _, text := range s.stage.Config.OnBuild {
+		list, err := containerfile.ParseTrigger(text, s.src.Pos)
+		if err != nil {
+			return err
+		}
+		s.triggers = append(s.triggers, list...)
+	}
+	s.stage.Config.OnBuild = nil
 	return nil
 }
 
@@ -60,12 +78,18 @@ func (s *stageBuilder) platform(env *nt.Env) (image.Platform, error) {
 	}
 	p, err := image.ParsePlatform(text)
 	if err != nil {
-		return p, fmt.Errorf("only stages for Windows can be built: %w", err)
+		return p, fmt.Errorf("only stages for Windows can be built: %w; build this stage with another tool and give what it makes with --build-context NAME=FOLDER", err)
 	}
 	return p, nil
 }
 
 func (s *stageBuilder) base(name string, platform image.Platform) error {
+	if c, ok := s.opts.Contexts[strings.ToLower(name)]; ok {
+		if c.Image == "" {
+			return fmt.Errorf("the build context %s is a folder; a base is an image: --build-context %s=docker-image://REF", name, name)
+		}
+		return s.baseImage(c.Image, platform)
+	}
 	if i, ok := s.stageNamed(name, s.stage.Index); ok && s.file.Stages[i].Name != "" {
 		base, err := s.need(i)
 		if err != nil {
@@ -81,13 +105,14 @@ func (s *stageBuilder) base(name string, platform image.Platform) error {
 		s.stage.Config = image.NewConfig(platform)
 		return nil
 	}
+	return s.baseImage(name, platform)
+}
+
+func (s *stageBuilder) baseImage(name string, platform image.Platform) error {
 	s.stage.Base.Image = name
 	base, err := s.opts.Base(s.ctx, name, platform)
 	if err != nil {
 		return err
-	}
-	if len(base.OnBuild) > 0 {
-		return errors.New("the image has ONBUILD instructions, which cannot be carried out yet")
 	}
 	s.stage.Config = base.Clone()
 	s.stage.Config.History, s.stage.Config.RootFS.DiffIDs = nil, nil
@@ -140,7 +165,9 @@ func (s *stageBuilder) instruction(in containerfile.Instruction) error {
 		s.config(in.Pos, "MAINTAINER "+b.Name)
 		return nil
 	case *containerfile.OnBuild:
-		return errors.New("cannot be recorded yet; write the instruction into the Containerfiles that build on this image")
+		c.OnBuild = append(c.OnBuild, b.Instruction)
+		s.config(in.Pos, "ONBUILD "+b.Instruction)
+		return nil
 	}
 	return errors.New("is not supported")
 }
@@ -149,28 +176,6 @@ func (s *stageBuilder) warnIf(pos containerfile.Pos, text string) {
 	if text != "" {
 		s.warn(pos, "%s", text)
 	}
-}
-
-// run plans a command line. What it may refer to is in its environment; the
-// builder expands nothing in it.
-func (s *stageBuilder) run(in containerfile.Instruction, b *containerfile.Run) error {
-	if b.Heredoc {
-		return errors.New("a heredoc has several lines, of which cmd would run only the first; join the commands with &&")
-	}
-	for _, flag := range b.Flags {
-		if flag != "network" {
-			return fmt.Errorf("--%s is not supported yet", flag)
-		}
-	}
-	cfg := &s.stage.Config
-	line := cfg.Line(image.Command(b.Command))
-	if strings.TrimSpace(b.Text) == "" && len(b.Exec) == 0 {
-		return errors.New("there is no command")
-	}
-	s.stage.Steps = append(s.stage.Steps, Step{Pos: in.Pos, Text: "RUN " + line, Run: &Run{
-		CommandLine: line, Env: s.env().List(), Cwd: s.cwd(), User: cfg.Config.User,
-	}})
-	return nil
 }
 
 // cwd is the directory that relative paths start from.

@@ -123,7 +123,7 @@ func (c *Context) find(source string) ([]string, error) {
 	case len(names) > 0 && len(list) == 0:
 		return nil, fmt.Errorf("%s is left out of the build context by %s", source, c.source)
 	case len(list) == 0:
-		return nil, fmt.Errorf("%s: not found in the build context", source)
+		return nil, &notFoundError{source, "the build context"}
 	}
 	return list, nil
 }

@@ -29,8 +29,15 @@ type item struct {
 	size       int64
 	digest     [32]byte
 	head       []byte // what a file of the context starts with
-	attributes uint32 // of a file of an image
+	attributes uint32 // of a file of an image, or that a file is to get
+	link       *link  // of a symbolic link
 	open       func() (io.ReadCloser, error)
+}
+
+// link is where a symbolic link leads.
+type link struct {
+	target string // a Windows path, as written
+	dir    bool   // to a directory
 }
 
 // copy makes the layer of a COPY or ADD.
@@ -47,8 +54,11 @@ func (s *solver) copy(p *plan.Stage, st *state, step *plan.Step) (view.Layer, Ho
 	for _, it := range items {
 		h.Field("name", it.name)
 		h.Field("is", fmt.Sprintf("%t %d %s %d", it.dir, it.size, hex.EncodeToString(it.digest[:]), it.attributes))
+		if it.link != nil {
+			h.Field("link", fmt.Sprintf("%t %s", it.link.dir, it.link.target))
+		}
 	}
-	layer, how, err := s.cached(h, func() (view.Layer, error) { return s.copyItems(st, c, items, dir) })
+	layer, how, err := s.cached(st.fresh, h, func() (view.Layer, error) { return s.copyItems(st, c, items, dir) })
 	if err != nil {
 		return layer, how, fmt.Errorf("%s: %w", verb(c), err)
 	}
@@ -62,62 +72,11 @@ func verb(c *plan.Copy) string {
 	return "COPY"
 }
 
-// sources lists what is to be copied, and says whether it goes into a directory.
-func (s *solver) sources(p *plan.Stage, c *plan.Copy) (items []item, dir bool, err error) {
-	tree, err := s.tree(p, c)
-	if err != nil {
-		return nil, false, err
-	}
-	dir = c.Dir
-	matches := len(c.Contents)
-	for _, src := range c.Sources {
-		names, err := tree.find(src)
-		if err != nil {
-			return nil, false, err
-		}
-		matches += len(names)
-		for _, name := range names {
-			list, err := tree.walk(name)
-			if err != nil {
-				return nil, false, err
-			}
-			if len(list) > 0 && list[0].dir {
-				dir = true
-			}
-			items = append(items, list...)
-		}
-	}
-	for _, text := range c.Contents {
-		items = append(items, content(text.Name, text.Data))
-	}
-	if matches > 1 && !c.Dir {
-		return nil, false, fmt.Errorf(`%d sources match; the destination must then end with a slash`, matches)
-	}
-	if c.Add {
-		for _, it := range items {
-			if archive(it.head) {
-				return nil, false, fmt.Errorf("%s is an archive, which ADD would extract; that is not supported yet, and COPY puts it into the image as it is", it.from)
-			}
-		}
-	}
-	return items, dir, twins(items)
-}
-
 // content is a file whose text stands in the Containerfile.
 func content(name, text string) item {
 	return item{name: name, from: "<<" + name, size: int64(len(text)), digest: sha256.Sum256([]byte(text)), open: func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(text)), nil
 	}}
-}
-
-// archive tells by the first bytes whether ADD would extract a file.
-func archive(head []byte) bool {
-	for _, magic := range []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return true
-		}
-	}
-	return len(head) >= 262 && string(head[257:262]) == "ustar"
 }
 
 // twins refuses names that are the same for Windows but differ here.
@@ -131,31 +90,6 @@ func twins(items []item) error {
 		seen[key] = it.name
 	}
 	return nil
-}
-
-// tree is where COPY reads from: the context, or the files of an image.
-type tree interface {
-	find(source string) ([]string, error)
-	walk(name string) ([]item, error)
-}
-
-func (s *solver) tree(p *plan.Stage, c *plan.Copy) (tree, error) {
-	switch {
-	case c.FromStage != nil:
-		v, err := s.open(s.stages[*c.FromStage])
-		return files{v}, err
-	case c.FromImage != "":
-		img, err := s.image(c.FromImage, p.Base.Platform)
-		if err != nil {
-			return nil, err
-		}
-		v, err := img.View(s.ctx, s.Store)
-		return files{v}, err
-	}
-	if s.Context == nil {
-		return nil, errors.New("there is no build context")
-	}
-	return s.Context, nil
 }
 
 // copyItems writes the layer. A Scratch works out its entries: which spelling a
@@ -225,6 +159,9 @@ func place(sc *view.Scratch, dest string, dir bool, it *item, content map[string
 	}
 	if err != nil {
 		return err
+	}
+	if it.link != nil {
+		return sc.Symlink(it.link.target, to, it.link.dir)
 	}
 	if err := sc.WriteFile(to, strings.NewReader("")); err != nil {
 		return err

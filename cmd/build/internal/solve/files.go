@@ -40,7 +40,7 @@ func (f files) find(source string) ([]string, error) {
 		list = next
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: not found in the image to copy from", nt.Win(source))
+		return nil, &notFoundError{nt.Win(source), "the image to copy from"}
 	}
 	return list, nil
 }

@@ -1,7 +1,6 @@
 package solve
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/view"
-	"github.com/mullion/mullion/runtime/offline"
 )
 
 // salt separates the results of versions of this package: it changes whenever
@@ -37,10 +35,10 @@ func (s *solver) key(kind string, st *state) *cache.Hash {
 }
 
 // cached returns the result of an action, or makes and remembers it. A result
-// without a layer is one that changed nothing.
-func (s *solver) cached(h *cache.Hash, make func() (view.Layer, error)) (view.Layer, How, error) {
+// without a layer is one that changed nothing. fresh says not to ask the cache.
+func (s *solver) cached(fresh bool, h *cache.Hash, make func() (view.Layer, error)) (view.Layer, How, error) {
 	id := h.Sum()
-	if !s.NoCache {
+	if !fresh {
 		r, err := s.Cache.Get(id)
 		switch {
 		case err == nil && r.Layer.Digest == "":
@@ -65,10 +63,10 @@ func (s *solver) cached(h *cache.Hash, make func() (view.Layer, error)) (view.La
 }
 
 // scratchBase makes the layer of FROM scratch.
-func (s *solver) scratchBase() (view.Layer, How, error) {
+func (s *solver) scratchBase(fresh bool) (view.Layer, How, error) {
 	h := s.key("scratch", nil)
 	h.Field("version", strconv.Itoa(image.BaseVersion))
-	return s.cached(h, func() (view.Layer, error) {
+	return s.cached(fresh, h, func() (view.Layer, error) {
 		return image.WriteLayer(s.ctx, s.Store, compression, func(w *pack.Writer) error {
 			return image.ScratchBase(w, s.Time)
 		})
@@ -76,14 +74,14 @@ func (s *solver) scratchBase() (view.Layer, How, error) {
 }
 
 // step carries out one step.
-func (s *solver) step(p *plan.Stage, st *state, step *plan.Step) (view.Layer, How, error) {
+func (s *solver) step(p *plan.Stage, st *state, step *plan.Step, e Event) (view.Layer, How, error) {
 	switch {
 	case step.Workdir != nil:
 		return s.workdir(st, step.Workdir)
 	case step.Copy != nil:
 		return s.copy(p, st, step)
 	case step.Run != nil:
-		return s.run(p, st, step)
+		return s.run(p, st, step, e)
 	}
 	return view.Layer{}, Empty, nil
 }
@@ -104,7 +102,7 @@ func (s *solver) workdir(st *state, w *plan.Workdir) (view.Layer, How, error) {
 	h := s.key("workdir", st)
 	h.Field("path", w.Path)
 	h.Field("owner", owner.String())
-	return s.cached(h, func() (view.Layer, error) {
+	return s.cached(st.fresh, h, func() (view.Layer, error) {
 		return s.commit(st, owner, func(sc *view.Scratch) error { return sc.MkdirAll(w.Path) })
 	})
 }
@@ -124,50 +122,6 @@ func (s *solver) commit(st *state, owner nt.SID, change func(*view.Scratch) erro
 		return view.Layer{}, nil
 	}
 	return image.Commit(s.ctx, s.Store, sc, compression)
-}
-
-// run carries out a command line.
-func (s *solver) run(p *plan.Stage, st *state, step *plan.Step) (view.Layer, How, error) {
-	h := s.key("run", st)
-	details, err := json.Marshal(step.Run)
-	if err != nil {
-		return view.Layer{}, Empty, err
-	}
-	h.Field("run", string(details))
-	h.Field("version", p.Config.OSVersion)
-	owner, _ := nt.AccountSID(step.Run.User)
-	return s.cached(h, func() (view.Layer, error) {
-		return s.commit(st, owner, func(sc *view.Scratch) error { return s.execute(p, sc, step) })
-	})
-}
-
-// execute runs the command line of a step on a Scratch. The registry's
-// environment is read before the command changes it.
-func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step) error {
-	r := step.Run
-	cwd, err := nt.Rel("", r.Cwd)
-	if err != nil {
-		return err
-	}
-	// The base image may name a working directory that it does not have; Windows makes it at start.
-	if err := sc.MkdirAll(cwd); err != nil {
-		return err
-	}
-	env, err := offline.Environment(sc.Registry(), r.User, r.Env...)
-	if err != nil {
-		return err
-	}
-	exit, err := offline.Run(s.ctx, offline.Options{
-		Scratch: sc, Cwd: r.Cwd, Env: env, Stdout: s.Output, Stderr: s.Output,
-		Pos: step.Pos.String(), Version: p.Config.OSVersion, User: r.User,
-	}, r.CommandLine)
-	if err != nil {
-		return &placedError{err}
-	}
-	if exit != 0 {
-		return fmt.Errorf("%s: exit code %s", step.Text, exitText(exit))
-	}
-	return nil
 }
 
 // exitText writes an exit code as people know it: Windows' status codes are

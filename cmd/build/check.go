@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/layers/store"
+)
+
+const checkLong = `Reads every blob again and follows every image of the store. Each finding is a line; what is
+"remote" lies in a registry and is fetched when it is needed, which is no fault.
+
+--repair moves damaged files into the folder "aside" of the store, where prune --all ends them, so that
+the next pull or build brings them again; it removes damaged derived data and mends index.json.
+
+Exit codes: 0 nothing is wrong, or nothing any more; 1 something is, or images must be pulled or built again.`
+
+func (a *app) checkCommand() *cobra.Command {
+	var format cli.Format
+	var repair bool
+	cmd := &cobra.Command{
+		Use: "check [--repair] [--format table|json]", Short: "Check the store: every blob, image and index", Long: checkLong, Args: cli.Exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(func(st *store.Store) error { return a.check(cmd.Context(), st, repair, format) })
+		},
+	}
+	cmd.Flags().BoolVar(&repair, "repair", false, "mend what can be")
+	format.AddFlag(cmd)
+	return cmd
+}
+
+// check prints what is wrong with the store; anything wrong, and not mended, is a failure.
+func (a *app) check(ctx context.Context, st *store.Store, repair bool, format cli.Format) error {
+	look := st.Check
+	if repair {
+		look = st.Repair
+	}
+	found, err := look(ctx)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		found = []store.Finding{}
+	}
+	if format == cli.JSON {
+		err = cli.PrintJSON(a.env.Stdout, found)
+	}
+	wrong := 0
+	for _, f := range found {
+		if format != cli.JSON {
+			fmt.Fprintf(a.env.Stdout, "%-8s %s\n", f.Kind, f)
+		}
+		if !f.Harmless() {
+			wrong++
+		}
+	}
+	switch {
+	case err != nil || wrong == 0:
+		return err
+	case repair:
+		return fmt.Errorf("%d problems of the store %s are left, see above", wrong, st.Dir())
+	}
+	return fmt.Errorf("the store %s has %d problems; \"build check --repair\" mends what can be", st.Dir(), wrong)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// ignoredFlags are docker's flags that change nothing here. They are taken, so that a
+// command line made for docker works, and told.
+type ignoredFlags map[string]string
+
+// harmless lists them with the reason; those that take no value end in "!".
+var harmless = [][2]string{
+	{"rm!", "no containers are left to remove"},
+	{"force-rm!", "no containers are left to remove"},
+	{"compress!", "the context is not sent anywhere"},
+	{"load!", "the image is in the store anyway"},
+	{"no-cache-filter", "use --no-cache=STAGE"},
+	{"network", "write RUN --network where it matters"},
+	{"isolation", "no step runs in a container of its own"},
+	{"memory", "no step runs in a container of its own"},
+	{"memory-swap", "no step runs in a container of its own"},
+	{"cpu-period", "no step runs in a container of its own"},
+	{"cpu-quota", "no step runs in a container of its own"},
+	{"cpu-shares", "no step runs in a container of its own"},
+	{"cpuset-cpus", "no step runs in a container of its own"},
+	{"cpuset-mems", "no step runs in a container of its own"},
+	{"cgroup-parent", "no step runs in a container of its own"},
+	{"shm-size", "Windows has no /dev/shm"},
+	{"ulimit", "Windows has no ulimits"},
+	{"security-opt", "no step runs in a container of its own"},
+	{"add-host", "no step runs in a container of its own"},
+	{"builder", "there is one builder"},
+	{"allow", "there is nothing to allow"},
+	{"provenance", "no provenance is made"},
+	{"sbom", "no SBOM is made"},
+	{"attest", "no attestation is made"},
+}
+
+// addTo registers the flags, out of the help's sight.
+func (i *ignoredFlags) addTo(f *pflag.FlagSet) {
+	*i = ignoredFlags{}
+	for _, h := range harmless {
+		name, isSwitch := strings.CutSuffix(h[0], "!")
+		if isSwitch {
+			f.Bool(name, false, "ignored: "+h[1])
+		} else {
+			f.StringArray(name, nil, "ignored: "+h[1])
+		}
+		f.Lookup(name).Hidden = true
+		(*i)[name] = h[1]
+	}
+	f.Lookup("memory").Shorthand = ""
+	for _, name := range []string{"provenance", "sbom"} {
+		f.Lookup(name).NoOptDefVal = "true"
+	}
+}
+
+// warn tells of those that are given.
+func (i ignoredFlags) warn(a *app, cmd *cobra.Command) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if why, ok := i[f.Name]; ok {
+			a.note("warning: --%s is ignored: %s", f.Name, why)
+		}
+	})
+}
