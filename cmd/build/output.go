@@ -83,7 +83,8 @@ func (b *building) writeOne(ctx context.Context, r *solve.Result, o output) erro
 		if len(names) == 0 {
 			names = []string{r.Desc.Digest.String()}
 		}
-		return b.st.Save(ctx, w, names...)
+		_, err := b.st.Save(ctx, w, store.Both, names...)
+		return err
 	}
 	switch {
 	case o.kind == "dir":

@@ -26,7 +26,8 @@ type imageRow struct {
 	Digest    digest.Digest `json:"digest"`
 	Platforms []string      `json:"platforms"`
 	Created   *time.Time    `json:"created,omitempty"`
-	Size      int64         `json:"size"`              // of the manifest, the config and the layers, compressed
+	Size      int64         `json:"size"`              // of manifests, configs and layers, compressed; of an index's images that are here
+	Absent    int64         `json:"absent"`            // how many bytes of it are not in the store
 	Problem   string        `json:"problem,omitempty"` // why not all of this is known
 }
 
@@ -69,8 +70,15 @@ func imageRows(ctx context.Context, st *store.Store) ([]imageRow, error) {
 	return rows, nil
 }
 
-// fill reads what a row says about an image, or about those that an index names.
+// fill reads what a row says about an image, or about those of an index that are here.
 func (r *imageRow) fill(ctx context.Context, st *store.Store, d ocispec.Descriptor) error {
+	absent, err := st.Absent(ctx, d)
+	if err != nil {
+		return err
+	}
+	for _, a := range absent {
+		r.Absent += a.Size
+	}
 	body, err := registry.ReadManifest(ctx, transfer.Store{S: st}, d)
 	if err != nil {
 		return err
@@ -79,20 +87,31 @@ func (r *imageRow) fill(ctx context.Context, st *store.Store, d ocispec.Descript
 	if err != nil {
 		return err
 	}
-	if registry.IsIndex(m.MediaType) {
-		for _, d := range m.Manifests {
-			if p := d.Platform; p != nil && p.OS == "windows" {
-				r.Platforms = append(r.Platforms, image.Platform{OS: p.OS, Arch: p.Architecture, OSVersion: p.OSVersion}.String())
-			}
+	if !registry.IsIndex(m.MediaType) {
+		img, err := image.Load(ctx, st, d.Digest.String(), image.Platform{})
+		if err != nil {
+			return err
 		}
+		r.Platforms, r.Created, r.Size = []string{img.Config.Platform().String()}, img.Config.Created, size(img)
 		return nil
 	}
-	img, err := image.Load(ctx, st, d.Digest.String(), image.Platform{})
-	if err != nil {
-		return err
+	for _, d := range m.Manifests {
+		if d.Platform == nil || d.Platform.OS != "windows" {
+			continue
+		}
+		r.Platforms = append(r.Platforms, platformText(d.Platform))
+		if img, err := image.Load(ctx, st, d.Digest.String(), image.Platform{}); err == nil { // others were never pulled
+			r.Created, r.Size = img.Config.Created, r.Size+size(img)
+		}
 	}
-	r.Platforms, r.Created, r.Size = []string{img.Config.Platform().String()}, img.Config.Created, size(img)
 	return nil
+}
+
+func platformText(p *ocispec.Platform) string {
+	if p == nil {
+		return ""
+	}
+	return image.Platform{OS: p.OS, Arch: p.Architecture, OSVersion: p.OSVersion}.String()
 }
 
 // size is what an image takes in a registry.
@@ -114,16 +133,22 @@ func (a *app) printImages(rows []imageRow, format cli.Format, quiet bool) error 
 			fmt.Fprintln(a.env.Stdout, r.Digest)
 			continue
 		}
-		about := cli.Size(r.Size)
+		about, created := cli.Size(r.Size), ""
+		if r.Absent > 0 {
+			about += " (" + cli.Size(r.Absent) + " not here)"
+		}
 		if r.Problem != "" {
 			about = "(" + r.Problem + ")"
 		}
-		table = append(table, []string{r.Name, short(r.Digest.String()), strings.Join(r.Platforms, " "), about})
+		if r.Created != nil {
+			created = r.Created.UTC().Format(time.DateOnly)
+		}
+		table = append(table, []string{r.Name, short(r.Digest.String()), strings.Join(r.Platforms, " "), created, about})
 	}
 	if quiet {
 		return nil
 	}
-	return cli.PrintTable(a.env.Stdout, []string{"NAME", "DIGEST", "PLATFORM", "SIZE"}, table)
+	return cli.PrintTable(a.env.Stdout, []string{"NAME", "DIGEST", "PLATFORM", "CREATED", "SIZE"}, table)
 }
 
 // imageFacts is what inspect prints.

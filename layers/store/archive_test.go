@@ -64,7 +64,7 @@ func TestSaveRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, names := range [][]string{nil, {"b:1"}, {"a:1"}} {
-		err := s.Save(t.Context(), &bytes.Buffer{}, names...)
+		_, err := s.Save(t.Context(), &bytes.Buffer{}, Both, names...)
 		if err == nil || len(names) > 0 && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%v: %v", names, err)
 		}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -21,9 +23,30 @@ const maxMembers = 1 << 16
 
 // Load puts the images of a tar that is an OCI layout or a Docker archive, or both, compressed or not, into the store and
 // tags them as it says. It returns the images; those without a name have none in the store either, and the next Prune
-// takes them. Blobs are verified; after an error no tag has changed that the error does not speak of.
+// takes them. Blobs are verified, but those that the store has, which are not read; after an error no tag has changed that
+// the error does not speak of.
 func (s *Store) Load(ctx context.Context, r io.Reader) ([]Tagged, error) {
-	images, err := s.load(ctx, r)
+	plain, err := pack.Decompress(&contextReader{ctx, r}, "")
+	if err != nil {
+		return nil, fmt.Errorf("load images: %w", err)
+	}
+	defer plain.Close()
+	return s.load(ctx, func(l *loader) error { return l.tar(tar.NewReader(plain)) })
+}
+
+// LoadDir is Load for a folder that is an OCI layout, such as another store. Links that lead out of it are not followed.
+func (s *Store) LoadDir(ctx context.Context, dir string) ([]Tagged, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load images: %w", err)
+	}
+	defer root.Close()
+	return s.load(ctx, func(l *loader) error { return l.dir(root) })
+}
+
+func (s *Store) load(ctx context.Context, read func(*loader) error) ([]Tagged, error) {
+	l := &loader{store: s, ctx: ctx, meta: map[string][]byte{}, blobs: map[string]ocispec.Descriptor{}, links: map[string]string{}}
+	images, err := l.images(read)
 	if err != nil {
 		return nil, fmt.Errorf("load images: %w", err)
 	}
@@ -38,14 +61,19 @@ func (s *Store) Load(ctx context.Context, r io.Reader) ([]Tagged, error) {
 	return images, nil
 }
 
-func (s *Store) load(ctx context.Context, r io.Reader) ([]Tagged, error) {
-	plain, err := pack.Decompress(&contextReader{ctx, r}, "")
-	if err != nil {
-		return nil, err
-	}
-	defer plain.Close()
-	l := loader{store: s, ctx: ctx, meta: map[string][]byte{}, blobs: map[string]ocispec.Descriptor{}, links: map[string]string{}}
-	if err := l.read(tar.NewReader(plain)); err != nil {
+// loader is one archive being read. Everything but the two lists goes to the store as a blob at once, as the lists may
+// come last; what they do not name is left to Prune.
+type loader struct {
+	store *Store
+	ctx   context.Context
+	meta  map[string][]byte             // the lists, by name
+	blobs map[string]ocispec.Descriptor // by name in the archive; no media type yet
+	links map[string]string             // name -> name
+}
+
+// images reads the archive and returns what it says it holds.
+func (l *loader) images(read func(*loader) error) ([]Tagged, error) {
+	if err := read(l); err != nil {
 		return nil, err
 	}
 	switch {
@@ -57,17 +85,42 @@ func (s *Store) load(ctx context.Context, r io.Reader) ([]Tagged, error) {
 	return nil, errors.New("the archive has neither index.json nor manifest.json")
 }
 
-// loader is one archive being read. Everything but the two lists goes to the store as a blob at once, as the lists may
-// come last; what they do not name is left to Prune.
-type loader struct {
-	store *Store
-	ctx   context.Context
-	meta  map[string][]byte             // the lists, by name
-	blobs map[string]ocispec.Descriptor // by name in the archive; no media type yet
-	links map[string]string             // name -> name
+// dir reads the two lists and the blobs of a folder; what else is in it is none of our business.
+func (l *loader) dir(root *os.Root) error {
+	for _, name := range []string{ocispec.ImageIndexFile, dockerManifestFile} {
+		if err := l.open(root, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	blobs, err := fs.ReadDir(root.FS(), blobDir)
+	if err != nil {
+		return fmt.Errorf("read image layout: %w", err)
+	}
+	for _, b := range blobs {
+		if err := l.open(root, blobDir+"/"+b.Name()); err != nil {
+			return fmt.Errorf("%s/%.200s: %w", blobDir, b.Name(), err)
+		}
+	}
+	return nil
 }
 
-func (l *loader) read(t *tar.Reader) error {
+func (l *loader) open(root *os.Root, name string) error {
+	f, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("is no regular file")
+	}
+	return l.file(name, info.Size(), io.LimitReader(f, info.Size()))
+}
+
+func (l *loader) tar(t *tar.Reader) error {
 	for n := 0; ; n++ {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -98,8 +151,13 @@ func (l *loader) member(h *tar.Header, r io.Reader) error {
 	default:
 		return nil
 	}
+	return l.file(name, h.Size, r)
+}
+
+// file takes in a file of the archive.
+func (l *loader) file(name string, size int64, r io.Reader) error {
 	if name == ocispec.ImageIndexFile || name == dockerManifestFile {
-		if h.Size > maxIndex {
+		if size > maxIndex {
 			return fmt.Errorf("is longer than %d bytes", maxIndex)
 		}
 		b, err := io.ReadAll(r)
@@ -108,9 +166,13 @@ func (l *loader) member(h *tar.Header, r io.Reader) error {
 	}
 	want := ocispec.Descriptor{}
 	if hex, ok := strings.CutPrefix(name, blobDir+"/"); ok {
-		want.Digest = digest.NewDigestFromEncoded(digest.SHA256, hex)
+		want.Digest, want.Size = digest.NewDigestFromEncoded(digest.SHA256, hex), size
 		if err := checkDigest(want.Digest); err != nil {
 			return err
+		}
+		if l.store.Has(want.Digest) {
+			l.blobs[name] = want
+			return nil
 		}
 	}
 	i, err := l.store.Ingest(l.ctx)

@@ -1,20 +1,31 @@
 package store
 
 import (
-	"archive/tar"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Format is what Save writes.
+type Format int
+
+// The formats of archives. An OCI layout holds indexes and manifests, and all digests stay; a Docker archive holds configs
+// and layers only, and whoever loads it makes new manifests.
+const (
+	Both   Format = iota // an OCI layout that is a Docker archive too
+	OCI                  // an OCI layout
+	Docker               // a Docker archive
 )
 
 // dockerManifestFile lists the images of a Docker archive.
@@ -27,26 +38,71 @@ type dockerImage struct {
 	Layers   []string
 }
 
-// Save writes the named images as one tar that is both an OCI layout and a Docker archive. The same images give the same
-// bytes. Every blob of them must be in the store, but for layers that lie at a URL.
-func (s *Store) Save(ctx context.Context, w io.Writer, names ...string) error {
+// Save writes the named images as one tar. The same images give the same bytes. Blobs of them that are only recorded are
+// fetched first; that one is not to be had is a MissingError. Left are the images that a saved index lists and that are not
+// in the store: they are left out.
+func (s *Store) Save(ctx context.Context, w io.Writer, f Format, names ...string) (left []ocispec.Descriptor, err error) {
+	t := newTarSink(w)
+	left, err = s.save(ctx, t, f, names)
+	if err == nil {
+		err = t.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("save: %w", err)
+	}
+	return left, nil
+}
+
+// SaveDir is Save into a folder that becomes an OCI layout; it must be empty or absent, and appears whole or not at all.
+func (s *Store) SaveDir(ctx context.Context, dir string, names ...string) (left []ocispec.Descriptor, err error) {
+	dir = filepath.Clean(dir)
+	if has, err := readDir(dir); err != nil || len(has) > 0 {
+		return nil, errors.Join(fmt.Errorf("save: %s is there and no empty folder", dir), err)
+	}
+	parent := filepath.Dir(dir)
+	tmp, err := os.MkdirTemp(parent, tempPrefix+"*")
+	if err != nil {
+		return nil, fmt.Errorf("save: %w", explainFull(parent, 0, err))
+	}
+	left, err = s.save(ctx, dirSink(tmp), OCI, names)
+	if err == nil {
+		err = errors.Join(os.Chmod(tmp, 0o755), adopt(tmp))
+	}
+	if err == nil {
+		err = ignoreAbsent(os.Remove(dir))
+	}
+	if err == nil {
+		err = os.Rename(tmp, dir)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("save: %w", explainFull(parent, 0, err)), os.RemoveAll(tmp))
+	}
+	return left, syncDir(parent)
+}
+
+func (s *Store) save(ctx context.Context, to sink, f Format, names []string) (left []ocispec.Descriptor, err error) {
 	if len(names) == 0 {
-		return errors.New("save: no image is named")
+		return nil, errors.New("no image is named")
 	}
 	a := archive{store: s, ctx: ctx, blobs: map[digest.Digest]ocispec.Descriptor{}}
 	for _, name := range names {
 		d, err := s.Resolve(ctx, name)
 		if err == nil {
+			err = s.Complete(ctx, d)
+		}
+		if err == nil {
 			err = a.image(name, d)
 		}
 		if err != nil {
-			return fmt.Errorf("save %s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if err := a.write(w); err != nil {
-		return fmt.Errorf("save: %w", err)
+	if f == Docker {
+		if err := a.onlyDocker(); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	return a.left, a.write(to, f)
 }
 
 // archive collects what Save writes.
@@ -56,6 +112,7 @@ type archive struct {
 	index  []ocispec.Descriptor
 	docker []dockerImage
 	blobs  map[digest.Digest]ocispec.Descriptor
+	left   []ocispec.Descriptor
 }
 
 func (a *archive) image(name string, d ocispec.Descriptor) error {
@@ -92,8 +149,10 @@ func (a *archive) collect(d ocispec.Descriptor, tags []string) error {
 			tags = nil
 		case present:
 			a.blobs[c.Digest] = c
+		case isIndex(d.MediaType):
+			a.left = append(a.left, c)
 		case !isForeign(c.MediaType):
-			return fmt.Errorf("blob %s of it is not in the store, pull the whole image first: %w", c.Digest, fs.ErrNotExist)
+			return fmt.Errorf("blob %s has gone meanwhile: %w", c.Digest, fs.ErrNotExist)
 		}
 	}
 	return nil
@@ -120,35 +179,54 @@ func (a *archive) list(blobs []ocispec.Descriptor, tags []string) {
 	a.docker = append(a.docker, image)
 }
 
+// onlyDocker drops the blobs that Docker's list does not name.
+func (a *archive) onlyDocker() error {
+	if len(a.docker) == 0 {
+		return errors.New("there is no image that a Docker archive can hold: save it as an OCI layout")
+	}
+	named := map[string]bool{}
+	for _, i := range a.docker {
+		named[i.Config] = true
+		for _, l := range i.Layers {
+			named[l] = true
+		}
+	}
+	for d := range a.blobs {
+		if !named[archivePath(d)] {
+			delete(a.blobs, d)
+		}
+	}
+	return nil
+}
+
 func archivePath(d digest.Digest) string { return blobDir + "/" + d.Encoded() }
 
-func (a *archive) write(w io.Writer) error {
-	t := tar.NewWriter(w)
+// write writes the lists and then the blobs, in the order of their digests.
+func (a *archive) write(to sink, f Format) error {
 	layout := ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}
 	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: a.index}
 	docker := a.docker
 	if docker == nil {
 		docker = []dockerImage{}
 	}
-	for _, f := range []struct {
+	for _, file := range []struct {
 		name  string
 		value any
-	}{{ocispec.ImageLayoutFile, layout}, {ocispec.ImageIndexFile, index}, {dockerManifestFile, docker}} {
-		b, err := json.Marshal(f.value)
+		in    bool
+	}{{ocispec.ImageLayoutFile, layout, f != Docker}, {ocispec.ImageIndexFile, index, f != Docker}, {dockerManifestFile, docker, f != OCI}} {
+		if !file.in {
+			continue
+		}
+		b, err := json.Marshal(file.value)
 		if err != nil {
 			return err
 		}
-		if err := t.WriteHeader(archiveHeader(f.name, int64(len(b)))); err != nil {
-			return err
-		}
-		if _, err := t.Write(b); err != nil {
+		if err := to.file(file.name, int64(len(b)), strings.NewReader(string(b))); err != nil {
 			return err
 		}
 	}
-	for _, dir := range []string{"blobs/", blobDir + "/"} {
-		h := archiveHeader(dir, 0)
-		h.Typeflag, h.Mode = tar.TypeDir, 0o755
-		if err := t.WriteHeader(h); err != nil {
+	for _, dir := range []string{"blobs", blobDir} {
+		if err := to.dir(dir); err != nil {
 			return err
 		}
 	}
@@ -158,33 +236,26 @@ func (a *archive) write(w io.Writer) error {
 	}
 	slices.Sort(digests)
 	for _, d := range digests {
-		if err := a.blob(t, a.blobs[d]); err != nil {
+		if err := a.blob(to, a.blobs[d]); err != nil {
 			return err
 		}
 	}
-	return t.Close()
+	return nil
 }
 
 // blob copies a blob and verifies it on the way.
-func (a *archive) blob(t *tar.Writer, d ocispec.Descriptor) error {
+func (a *archive) blob(to sink, d ocispec.Descriptor) error {
 	b, err := a.store.Blob(a.ctx, d)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := t.WriteHeader(archiveHeader(archivePath(d.Digest), b.Size())); err != nil {
-		return err
-	}
 	v := d.Digest.Verifier()
-	if _, err := io.Copy(io.MultiWriter(t, v), &contextReader{a.ctx, b}); err != nil {
+	if err := to.file(archivePath(d.Digest), b.Size(), io.TeeReader(&contextReader{a.ctx, b}, v)); err != nil {
 		return err
 	}
 	if !v.Verified() {
 		return a.store.corrupt(d.Digest, "its bytes have another digest")
 	}
 	return nil
-}
-
-func archiveHeader(name string, size int64) *tar.Header {
-	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0)}
 }

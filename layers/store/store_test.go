@@ -203,7 +203,7 @@ func TestDamagedBlob(t *testing.T) {
 		"read":   func(s *Store, d ocispec.Descriptor) error { _, err := s.ReadBlob(ctx, d, 1<<20); return err },
 		"verify": func(s *Store, d ocispec.Descriptor) error { return s.Verify(ctx, d) },
 		"list":   func(s *Store, d ocispec.Descriptor) error { _, err := s.TOC(ctx, d); return err },
-		"save":   func(s *Store, d ocispec.Descriptor) error { return s.Save(ctx, io.Discard, "x:1") },
+		"save":   func(s *Store, d ocispec.Descriptor) error { _, err := s.Save(ctx, io.Discard, Both, "x:1"); return err },
 		"size": func(s *Store, d ocispec.Descriptor) error {
 			if err := os.Truncate(s.blobPath(d.Digest), 3); err != nil {
 				return err

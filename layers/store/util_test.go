@@ -102,8 +102,8 @@ func tag(t testing.TB, s *Store, name string, d ocispec.Descriptor) {
 func save(t testing.TB, s *Store, names ...string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := s.Save(t.Context(), &buf, names...); err != nil {
-		t.Fatal(err)
+	if left, err := s.Save(t.Context(), &buf, Both, names...); err != nil || len(left) > 0 {
+		t.Fatal(left, err)
 	}
 	return buf.Bytes()
 }
