@@ -61,9 +61,21 @@ type Spec struct {
 	// Stdout and Stderr receive the program's output; nil means discard it. Both
 	// have received everything when Wait returns.
 	Stdout, Stderr io.Writer
-	// Memory limits the program and its children, in bytes; 0 means no limit of
-	// its own (a VM still has its default size).
-	Memory int64
+	// TTY gives the program a terminal of its own: Stdin is what is typed there,
+	// Stdout all that appears on it, Stderr stays empty. Size is how large it is at
+	// first; see [Resizer].
+	TTY  bool
+	Size Size
+	// Limits is what the program and its children may use.
+	Limits
+	// Mounts are host folders that appear on drive C:, in the order in which they
+	// are mounted.
+	Mounts []Mount
+	// ReadOnly makes drive C: read-only outside of Mounts. The registry, which a
+	// program cannot live without writing to, stays writable.
+	ReadOnly bool
+	// Network is what the program can reach and who can reach it.
+	Network Network
 }
 
 // Runtime starts programs under one isolation.

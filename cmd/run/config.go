@@ -28,7 +28,7 @@ func (o *runOptions) config(env *cli.Env) (container.Config, error) {
 		return container.Config{}, err
 	}
 	return container.Config{
-		Name: o.name, Isolation: iso, Env: vars, Cwd: o.cwd, User: o.user, Hostname: o.hostname, Memory: memory,
+		Name: o.name, Isolation: iso, Env: vars, Cwd: o.cwd, User: o.user, Hostname: o.hostname, Limits: runtime.Limits{Memory: memory},
 		Stdin: o.stdin, Remove: o.remove, Created: time.Now().UTC(),
 	}, nil
 }

@@ -36,13 +36,13 @@ type Config struct {
 	Digest digest.Digest `json:"digest"`
 	// Isolation is what was asked for; what it runs under is in State.
 	Isolation runtime.Isolation `json:"isolation"`
-	// CommandLine, Env, Cwd, User, Hostname and Memory are those of runtime.Spec.
+	// CommandLine, Env, Cwd, User, Hostname and Limits are those of runtime.Spec.
 	CommandLine string   `json:"commandLine"`
 	Env         []string `json:"env"`
 	Cwd         string   `json:"cwd,omitempty"`
 	User        string   `json:"user,omitempty"`
 	Hostname    string   `json:"hostname,omitempty"`
-	Memory      int64    `json:"memory,omitempty"`
+	runtime.Limits
 	// Stdin says that the program gets the standard input of an attached start.
 	Stdin bool `json:"stdin,omitempty"`
 	// Remove says that the container goes away when its program has ended.

@@ -149,7 +149,7 @@ func (s *Supervisor) spec(ctx context.Context, c *Container, cfg Config, log *lo
 	spec := &runtime.Spec{
 		ID: c.id, View: v, Dir: c.WorkDir(),
 		CommandLine: cfg.CommandLine, Env: cfg.Env, Cwd: cfg.Cwd,
-		User: cfg.User, Hostname: cfg.Hostname, Memory: cfg.Memory,
+		User: cfg.User, Hostname: cfg.Hostname, Limits: cfg.Limits,
 	}
 	var out, errs io.Writer
 	if s.Attached {

@@ -32,9 +32,15 @@ type Config struct {
 	// Cwd is the working directory below [CDir], slash-separated and in any case;
 	// the guest makes what is missing of it.
 	Cwd string `json:"cwd,omitempty"`
-	// User is the account name that the program is told; it never changes what the
-	// program may do.
+	// User is the account name that programs are told; it never changes what they
+	// may do. The first program's is that of all.
 	User string `json:"user,omitempty"`
+	// TTY says that the standard streams are a terminal, which is to be the
+	// program's own.
+	TTY bool `json:"tty,omitempty"`
+	// Hosts and Resolv are the contents of /etc/hosts and /etc/resolv.conf.
+	Hosts  string `json:"hosts,omitempty"`
+	Resolv string `json:"resolv,omitempty"`
 	// Root, when set, makes the guest enter a root of its own first. Only the making
 	// of the Wine base needs that; the Runtimes start the guest in its root.
 	Root *Root `json:"root,omitempty"`

@@ -1,25 +1,29 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // testGuest speaks for a guest that has started the program it was told.
 func testGuest(what string) {
-	sock := os.NewFile(socket, "supervisor")
-	in := newLines(sock)
+	l, err := openLink(os.NewFile(socket, "supervisor"))
+	if err != nil {
+		os.Exit(2)
+	}
 	var config Config
-	if err := in.next(&config); err != nil {
+	if _, err := l.receive(&config); err != nil {
 		os.Exit(2)
 	}
 	say := func(r report) {
-		if send(sock, r) != nil {
+		if l.send(r) != nil {
 			os.Exit(3)
 		}
 	}
@@ -30,7 +34,7 @@ func testGuest(what string) {
 		say(report{Error: "no such luck"})
 		os.Exit(1)
 	case "babbles":
-		fmt.Fprintln(sock, "{")
+		_, _ = l.conn.Write([]byte("\x01\x00\x00\x00{"))
 		os.Exit(0)
 	}
 	say(report{Started: 12})
@@ -40,10 +44,23 @@ func testGuest(what string) {
 	}
 	for {
 		var r request
-		if in.next(&r) != nil {
+		fds, err := l.receive(&r)
+		if err != nil {
 			os.Exit(0)
 		}
 		switch {
+		case r.Exec != nil:
+			if r.Exec.Program == "" {
+				say(report{Program: r.Program, Error: "no such program"})
+				continue
+			}
+			say(report{Program: r.Program, Started: 100 + r.Program})
+			_, _ = unix.Write(fds[1], []byte(r.Exec.Program))
+			closeAll(fds)
+			say(report{Program: r.Program, Exit: &Exit{Code: uint32(r.Program)}})
+		case r.Interrupt:
+			say(report{Exit: &Exit{Code: 0xC000013A}})
+			os.Exit(0)
 		case r.Top:
 			say(report{Processes: []Process{{12, config.Program}}})
 		case r.Kill:
@@ -145,4 +162,46 @@ func TestStartOfWhatIsNotThere(t *testing.T) {
 	if _, err := Start(exec.Command("/no/such/file"), &Config{}); err == nil || !strings.Contains(err.Error(), "/no/such/file") {
 		t.Errorf("start: %v", err)
 	}
+}
+
+func TestSupervisorStartsMore(t *testing.T) {
+	c, _ := startTestGuest(t, "stays")
+	for i := 1; i <= 3; i++ {
+		var out bytes.Buffer
+		s, err := NewStreams(nil, &out, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Exec(t.Context(), &Config{Program: "second"}, s.Child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Carry()
+		exit, err := p.Wait(t.Context())
+		if err != nil || exit.Code != uint32(i) {
+			t.Errorf("program %d: exit %+v, %v", i, exit, err)
+		}
+		s.Finish()
+		if out.String() != "second" {
+			t.Errorf("program %d printed %q", i, &out)
+		}
+	}
+	s, err := NewStreams(nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exec(t.Context(), &Config{}, s.Child); err == nil || !strings.Contains(err.Error(), "no such program") {
+		t.Errorf("a program that does not start: %v", err)
+	}
+	if err := c.Interrupt(); err != nil {
+		t.Error(err)
+	}
+	if exit, err := c.Wait(t.Context()); err != nil || exit.Code != 0xC000013A {
+		t.Errorf("after an interrupt: %+v, %v", exit, err)
+	}
+	if _, err := c.Exec(t.Context(), &Config{Program: "late"}, s.Child); err == nil {
+		t.Error("a program was started after the end")
+	}
+	s.Carry()
+	s.Finish()
 }

@@ -3,6 +3,7 @@ package guest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +40,19 @@ func TestMain(m *testing.M) {
 }
 
 func testProgram(args []string) {
+	if args[0] == "tty" { // says the terminal's size and what is typed
+		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err != nil {
+			os.Exit(98)
+		}
+		size, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ)
+		if err != nil {
+			os.Exit(97)
+		}
+		line := make([]byte, 64)
+		n, _ := os.Stdin.Read(line)
+		fmt.Printf("%dx%d %s", size.Row, size.Col, line[:n])
+	}
 	if args[0] == "sleep" {
 		time.Sleep(time.Hour)
 	}
@@ -60,7 +75,7 @@ func self(t *testing.T, w *wine, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := w.launch(append([]string{exe, asProgram}, args...))
+	p, err := w.launch(append([]string{exe, asProgram}, args...), &syscall.ProcAttr{Env: w.env, Files: []uintptr{0, 1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +109,7 @@ func TestAllBitsOfExitCodes(t *testing.T) {
 	if exit := p.exit(<-p.done); exit.Code != 139 || !strings.Contains(exit.Note, "SIGSEGV") {
 		t.Errorf("exit of a crashed program: %+v", exit)
 	}
-	if _, err := w.launch([]string{"/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := w.launch([]string{"/no/such/program"}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("launch of what is not there: %v", err)
 	}
 }
@@ -149,6 +164,7 @@ func TestProgramsAreWhatWineRuns(t *testing.T) {
 		"31":   {WineDir + "/wine64", "C:\\app\\a.exe\x00two words\x00"},
 		"4":    {WineDir + "/wine64-preloader", "C:\\b.exe\x00"},
 		"50":   {WineDir + "/wine64", ""},
+		"51":   {WineDir + "/wine64", "C:\\windows\\system32\\conhost.exe\x00--unix\x00"},
 		"self": {WineDir + "/wine64", "x"},
 	} {
 		dir := filepath.Join(proc, pid)
@@ -179,51 +195,83 @@ func TestUserNames(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	var b bytes.Buffer
-	if err := errors.Join(send(&b, report{Started: 7}), send(&b, report{Exit: &Exit{Code: 0xC0000135}}), send(&b, report{Processes: []Process{}})); err != nil {
-		t.Fatal(err)
+	for _, r := range []report{{Started: 7}, {Program: 2, Exit: &Exit{Code: 0xC0000135}}, {Processes: []Process{}}} {
+		text, err := encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(text)
 	}
-	in := newLines(&b)
 	var r [3]report
 	for i := range r {
-		if err := in.next(&r[i]); err != nil {
+		if err := decode(&b, &r[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if r[0].Started != 7 || r[1].Exit.Code != 0xC0000135 || r[2].Processes == nil {
+	if r[0].Started != 7 || r[1].Exit.Code != 0xC0000135 || r[1].Program != 2 || r[2].Processes == nil {
 		t.Errorf("read %+v", r)
 	}
-	if err := in.next(&r[0]); err != io.EOF {
+	if err := decode(&b, &r[0]); err != io.EOF {
 		t.Errorf("at the end: %v", err)
 	}
-	if err := send(io.Discard, request{}); err != nil {
-		t.Error(err)
+	if _, err := encode(strings.Repeat("x", maxMessage)); err == nil {
+		t.Error("a message beyond the bound was made")
 	}
-	if err := send(io.Discard, strings.Repeat("x", maxMessage)); err == nil {
-		t.Error("a message beyond the bound was sent")
-	}
-	long := newLines(strings.NewReader(strings.Repeat("x", maxMessage+1)))
-	if err := long.next(&r[0]); err == nil || err == io.EOF {
-		t.Errorf("a message beyond the bound: %v", err)
+	for name, wire := range map[string]string{
+		"half a head": "\x01\x00", "half a text": "\x05\x00\x00\x00{}", "too long": "\xff\xff\xff\xff{}", "no JSON": "\x01\x00\x00\x00{",
+	} {
+		if err := decode(strings.NewReader(wire), &r[0]); err == nil || err == io.EOF {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
 // FuzzReport: whatever a guest says, its supervisor reads it or refuses it.
 func FuzzReport(f *testing.F) {
-	f.Add([]byte("{\"started\":1}\n{\"exit\":{\"code\":3010}}\n"))
-	f.Add([]byte("{\"processes\":[{\"pid\":4,\"command\":\"x\"}]}\n{\"error\":\"no\"}"))
-	f.Add([]byte("null\n[]\n{\"started\":-1}\n\x00\xff"))
+	for _, text := range []string{`{"started":1}`, `{"exit":{"code":3010},"program":4}`, `{"processes":[{"pid":4,"command":"x"}]}`, `null`, `[`} {
+		f.Add(append([]byte{byte(len(text)), 0, 0, 0}, text...))
+	}
+	f.Add([]byte("\xff\xff\xff\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in := newLines(bytes.NewReader(b))
+		in := bytes.NewReader(b)
 		for range len(b) + 1 {
 			var r report
-			if err := in.next(&r); err != nil {
+			if err := decode(in, &r); err != nil {
 				return
 			}
-			var again bytes.Buffer
-			if err := send(&again, r); err != nil {
+			if _, err := encode(r); err != nil {
 				t.Fatalf("%+v cannot be sent: %v", r, err)
 			}
 		}
 		t.Fatal("more messages than bytes")
 	})
+}
+
+func TestTerminal(t *testing.T) {
+	w := &wine{reaper: newReaper(), env: os.Environ()}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	s, err := NewTerminal(33, 111, strings.NewReader("typed\n"), &out)
+	if err != nil {
+		fixtures.Skip(t, err.Error())
+	}
+	attr := &syscall.ProcAttr{
+		Env: w.env, Files: []uintptr{s.Child[0].Fd(), s.Child[1].Fd(), s.Child[2].Fd()},
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true},
+	}
+	p, err := w.launch([]string{exe, asProgram, "tty", "5"}, attr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Carry()
+	if exit := p.exit(<-p.done); exit.Code != 5 {
+		t.Errorf("exit %+v", exit)
+	}
+	s.Finish()
+	if got := out.String(); !strings.Contains(got, "33x111 typed") {
+		t.Errorf("on the terminal: %q", got)
+	}
 }

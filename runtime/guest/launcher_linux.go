@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,11 @@ const (
 // direct tells the launcher what to run and waits until it does. The listener
 // reports exit codes; it is -1 when the kernel has none.
 func direct(conn *net.UnixConn, argv []string) (listener int, err error) {
-	if err := send(conn, argv); err != nil {
+	b, err := encode(argv)
+	if err != nil {
+		return -1, err
+	}
+	if _, err := conn.Write(b); err != nil {
 		return -1, err
 	}
 	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
@@ -71,7 +74,11 @@ func launcherMain() int {
 	unix.CloseOnExec(socket)
 	sock := os.NewFile(socket, "guest")
 	var argv []string
-	if err := readArgv(sock, &argv); err != nil {
+	err := decode(sock, &argv)
+	if err == nil && len(argv) == 0 {
+		err = errors.New("no program")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, launcherName+": it is started by the guest only:", err)
 		return 1
 	}
@@ -91,14 +98,4 @@ func launcherMain() int {
 	// far, for the end of the message.
 	sock.Close()
 	return 1
-}
-
-func readArgv(r io.Reader, argv *[]string) error {
-	if err := json.NewDecoder(io.LimitReader(r, maxMessage)).Decode(argv); err != nil {
-		return err
-	}
-	if len(*argv) == 0 {
-		return errors.New("no program")
-	}
-	return nil
 }

@@ -3,8 +3,9 @@ package guest
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
-	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,78 +30,40 @@ func Main() {
 // its exit code, and 1 when it came to none.
 func guestMain() int {
 	unix.CloseOnExec(socket)
-	sock := os.NewFile(socket, "supervisor")
-	in := newLines(sock)
+	l, err := openLink(os.NewFile(socket, "supervisor"))
 	var config Config
-	if err := in.next(&config); err != nil {
+	if err == nil {
+		_, err = l.receive(&config)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, Name+": it is started by its supervisor only:", err)
 		return 1
 	}
-	exit, err := serve(&config, in, sock)
+	exit, err := newSession(l, &config).run()
+	last := report{Exit: exit}
 	if err != nil {
-		_ = send(sock, report{Error: err.Error()})
+		last = report{Error: err.Error()}
+	}
+	if serr := l.send(last); err != nil || serr != nil {
 		return 1
 	}
-	if err := send(sock, report{Exit: exit}); err != nil {
-		return 1
-	}
+	// The supervisor looks at the container once more before it lets go.
+	_ = l.conn.SetReadDeadline(time.Now().Add(linger))
+	_, _ = io.Copy(io.Discard, l.conn)
 	return 0
 }
 
-// serve runs the program and answers requests meanwhile. Requests are read by a
-// goroutine of their own; everything else happens here, so that nothing needs a lock.
-func serve(config *Config, in lines, out io.Writer) (*Exit, error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-
-	if err := prepare(config); err != nil {
-		return nil, err
-	}
-	w := newWine(config)
-	if err := w.startServer(); err != nil {
-		return nil, err
-	}
-	p, err := w.startProgram()
+func openLink(f *os.File) (*link, error) {
+	defer f.Close()
+	conn, err := net.FileConn(f)
 	if err != nil {
-		w.stopServer(true)
 		return nil, err
 	}
-	if err := send(out, report{Started: p.pid}); err != nil {
-		p.kill()
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, fmt.Errorf("it is a %T, not a unix socket", conn)
 	}
-	requests := make(chan request)
-	go func() {
-		defer close(requests)
-		for {
-			var r request
-			if in.next(&r) != nil {
-				return
-			}
-			requests <- r
-		}
-	}()
-	for {
-		select {
-		case r, ok := <-requests:
-			switch {
-			case !ok: // the supervisor is gone
-				requests = nil
-				p.kill()
-			case r.Kill:
-				p.kill()
-			case r.Top:
-				_ = send(out, report{Processes: programs("/proc")})
-			}
-		case <-signals:
-			p.kill()
-		case status := <-p.done:
-			exit := p.exit(status)
-			if note := w.stopServer(p.killed); note != "" {
-				exit.Note = note
-			}
-			return exit, nil
-		}
-	}
+	return &link{conn: socket}, nil
 }
 
 // prepare makes the place where the program runs.
@@ -117,6 +80,12 @@ func prepare(config *Config) error {
 	}
 	if err := writePasswd(config.User); err != nil {
 		return err
+	}
+	// The runtime tree's files in /etc are symlinks to these.
+	for name, text := range map[string]string{"/run/hosts": config.Hosts, "/run/resolv.conf": config.Resolv} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("configure the network: %w", err)
+		}
 	}
 	return enterCwd(config)
 }

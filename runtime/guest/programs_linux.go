@@ -9,7 +9,7 @@ import (
 )
 
 // programs lists the processes that are Windows programs: those whose executable
-// is Wine's loader. proc is the folder of the proc file system.
+// is Wine's loader, without the ones that serve a terminal. proc is the folder of the proc file system.
 func programs(proc string) []Process {
 	list := []Process{}
 	entries, err := os.ReadDir(proc)
@@ -29,9 +29,18 @@ func programs(proc string) []Process {
 		if err != nil || len(b) == 0 {
 			continue // it is ending
 		}
+		if strings.Contains(strings.ToLower(argument(b)), `\conhost.exe`) {
+			continue // Wine's half of a terminal
+		}
 		command := strings.ReplaceAll(strings.TrimRight(string(b), "\x00"), "\x00", " ")
 		list = append(list, Process{PID: pid, Command: command})
 	}
 	slices.SortFunc(list, func(a, b Process) int { return a.PID - b.PID })
 	return list
+}
+
+// argument returns the first of the arguments in a process' command line.
+func argument(cmdline []byte) string {
+	arg, _, _ := strings.Cut(string(cmdline), "\x00")
+	return arg
 }

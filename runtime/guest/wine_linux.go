@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,9 +23,8 @@ const (
 
 // wine is the one Wine session that the guest runs.
 type wine struct {
-	config *Config
 	reaper *reaper
-	env    []string
+	env    []string // that every program and the server start with
 }
 
 func newWine(config *Config) *wine {
@@ -32,12 +32,12 @@ func newWine(config *Config) *wine {
 	if config.Root != nil {
 		overrides = "mscoree,mshtml=;winemenubuilder.exe=d" // no offers to download the two
 	}
-	env := append([]string{
+	env := []string{
 		"LC_CTYPE=C.UTF-8", // else Wine takes arguments for ASCII
 		"HOME=/run", "PATH=" + WineDir, "WINESERVER=" + path.Join(WineDir, "wineserver64"), "WINEPREFIX=" + PrefixDir,
 		"WINEDEBUG=-all,err+seh,err+virtual,err+thread,err+process,err+server,err+module", "WINEDLLOVERRIDES=" + overrides,
-	}, config.Env...)
-	return &wine{config: config, reaper: newReaper(), env: env}
+	}
+	return &wine{reaper: newReaper(), env: env}
 }
 
 // server runs Wine's server program; it is done when that has ended, which the
@@ -94,7 +94,7 @@ func within(done <-chan unix.WaitStatus, d time.Duration) bool {
 	}
 }
 
-// program is the main program.
+// program is one of the programs that the guest started.
 type program struct {
 	pid    int
 	done   <-chan unix.WaitStatus
@@ -102,21 +102,25 @@ type program struct {
 	killed bool
 }
 
-// startProgram starts the program under Wine.
-func (w *wine) startProgram() (*program, error) {
-	argv := append([]string{path.Join(WineDir, "wine64"), w.config.Program}, w.config.Args...)
-	return w.launch(argv)
+// startProgram starts a program under Wine. files are its standard streams.
+func (w *wine) startProgram(config *Config, dir string, files [streams]uintptr) (*program, error) {
+	argv := append([]string{path.Join(WineDir, "wine64"), config.Program}, config.Args...)
+	attr := &syscall.ProcAttr{Dir: dir, Env: append(slices.Clip(w.env), config.Env...), Files: files[:]}
+	if config.TTY {
+		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	}
+	return w.launch(argv, attr)
 }
 
 // launch returns when the launcher has turned into the program argv[0].
-func (w *wine) launch(argv []string) (*program, error) {
+func (w *wine) launch(argv []string, attr *syscall.ProcAttr) (*program, error) {
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, fmt.Errorf("meet the launcher: %w", err)
 	}
 	defer ours.Close()
-	pid, done, err := w.reaper.start("/proc/self/exe", []string{launcherName},
-		&syscall.ProcAttr{Env: w.env, Files: []uintptr{0, 1, 2, theirs.Fd()}})
+	attr.Files = append(attr.Files, theirs.Fd())
+	pid, done, err := w.reaper.start("/proc/self/exe", []string{launcherName}, attr)
 	theirs.Close()
 	if err != nil {
 		return nil, err

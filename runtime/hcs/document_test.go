@@ -44,7 +44,7 @@ func testSpec() *runtime.Spec {
 		ID:          "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 		CommandLine: `C:\app\hello.exe "two words"`, Cwd: "C:/app", User: "ContainerUser", Hostname: "pane",
 		Env:    []string{"Path=first", "GREETING=hello", "PATH=last", "EMPTY="},
-		Memory: 512 << 20,
+		Limits: runtime.Limits{Memory: 512 << 20},
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/mullion/mullion/runtime/microvm/guest"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // decode fills v from a frame of the kind want.
-func decode(got, want guest.Kind, content []byte, v any) error {
+func decode(got, want wire.Kind, content []byte, v any) error {
 	if got != want {
 		return fmt.Errorf("it sent a frame %q instead of %q", got, want)
 	}

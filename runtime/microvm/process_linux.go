@@ -15,6 +15,7 @@ import (
 	program "github.com/mullion/mullion/runtime/guest"
 	"github.com/mullion/mullion/runtime/microvm/guest"
 	"github.com/mullion/mullion/runtime/microvm/state"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // killLimit is how long a VM may take to end the program and to hand over the
@@ -203,7 +204,7 @@ func saveState(dir string, r io.Reader) error {
 // feed sends standard input, a piece whenever the VM wants one. It may outlive the
 // program: a read of the input cannot be called off.
 func (p *process) feed() {
-	buf := make([]byte, guest.Piece)
+	buf := make([]byte, wire.Piece)
 	for {
 		select {
 		case <-p.want:

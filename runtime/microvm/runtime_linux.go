@@ -165,7 +165,7 @@ func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Proces
 	if err != nil {
 		return nil, err
 	}
-	program, err := base.Prepare(ctx, spec)
+	prepared, err := base.Prepare(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Proces
 		return nil, err
 	}
 	m := &machine{name: spec.ID, memory: memoryFor(spec), kernel: files.kernel, initramfs: files.initramfs}
-	config := &guest.Config{Hostname: hostname(spec), Memory: spec.Memory, Program: program}
+	config := &guest.Config{Hostname: hostname(spec), Memory: spec.Memory, Program: prepared.Config}
 	m.attach(config, base.Runtime, d)
 	p, err := start(ctx, m, kvmUsable(r.st) == nil, spec, config)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mullion/mullion/runtime/microvm/guest"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // qemuName is the program that makes the VM.
@@ -33,7 +34,7 @@ const (
 // vm is a running QEMU.
 type vm struct {
 	cmd     *exec.Cmd
-	conn    *guest.Conn
+	conn    *wire.Conn
 	port    *os.File
 	console *tail         // the serial console
 	stderr  *tail         // what QEMU itself says
@@ -59,7 +60,7 @@ func startVM(qemu string, m *machine) (*vm, error) {
 	if err != nil {
 		return nil, errors.Join(err, control.Close(), console.Close())
 	}
-	v := &vm{port: control, conn: guest.NewConn(control), console: &tail{}, stderr: &tail{}, gone: make(chan struct{})}
+	v := &vm{port: control, conn: wire.NewConn(control), console: &tail{}, stderr: &tail{}, gone: make(chan struct{})}
 	v.cmd = exec.Command(qemu, args...)
 	v.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	v.cmd.Stderr = v.stderr

@@ -20,8 +20,9 @@ const (
 	cgroupPrefix = "/mullion-"
 )
 
-// writeBundle writes the OCI bundle of a container.
-func writeBundle(spec *runtime.Spec) error {
+// writeBundle writes the OCI bundle of a container in a network namespace, "" for
+// the host's.
+func writeBundle(spec *runtime.Spec, network string) error {
 	bundle := filepath.Join(spec.Dir, bundleDir)
 	for _, point := range []string{rootPoint, lowerPoint, drivePoint} {
 		if err := os.MkdirAll(filepath.Join(bundle, point), 0o755); err != nil {
@@ -32,7 +33,7 @@ func writeBundle(spec *runtime.Spec) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(ociSpec(spec, exe), "", "  ")
+	b, err := json.MarshalIndent(ociSpec(spec, exe, network), "", "  ")
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func writeBundle(spec *runtime.Spec) error {
 }
 
 // ociSpec is the configuration by the OCI runtime specification, version 1.0.2.
-func ociSpec(spec *runtime.Spec, exe string) *specs.Spec {
+func ociSpec(spec *runtime.Spec, exe, network string) *specs.Spec {
 	s := &specs.Spec{
 		Version:  "1.0.2",
 		Hostname: wine.HostName(spec),
@@ -57,14 +58,14 @@ func ociSpec(spec *runtime.Spec, exe string) *specs.Spec {
 			NoNewPrivileges: true,
 			Capabilities:    &specs.LinuxCapabilities{},
 		},
-		Mounts: mounts(spec.Dir, exe),
+		Mounts: mounts(spec, exe),
 		Linux: &specs.Linux{
 			CgroupsPath: cgroupPrefix + spec.ID,
 			Namespaces: []specs.LinuxNamespace{
 				{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace},
-				{Type: specs.UTSNamespace}, {Type: specs.NetworkNamespace},
+				{Type: specs.UTSNamespace},
 			},
-			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
+			Resources: resources(spec.Limits),
 			Seccomp:   seccomp(),
 			MaskedPaths: []string{
 				"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
@@ -73,13 +74,17 @@ func ociSpec(spec *runtime.Spec, exe string) *specs.Spec {
 			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
 		},
 	}
-	if spec.Memory > 0 {
-		s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &spec.Memory}
+	if network != "" {
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: network})
 	}
 	return s
 }
 
-func mounts(dir, exe string) []specs.Mount {
+func mounts(spec *runtime.Spec, exe string) []specs.Mount {
+	access := "rw"
+	if spec.ReadOnly {
+		access = "ro"
+	}
 	tmpfs := func(at string, options ...string) specs.Mount {
 		return specs.Mount{Destination: at, Type: "tmpfs", Source: "tmpfs", Options: append([]string{"nosuid"}, options...)}
 	}
@@ -91,8 +96,9 @@ func mounts(dir, exe string) []specs.Mount {
 		tmpfs("/dev", "strictatime", "mode=755", "size=65536k"),
 		tmpfs("/tmp", "nodev", "mode=1777"),
 		tmpfs("/run", "nodev", "noexec", "mode=755", "size=1024k"),
-		bind(guest.CDir, filepath.Join(dir, bundleDir, drivePoint), "rw"),
-		bind(guest.PrefixDir, filepath.Join(dir, wine.PrefixDir), "rw", "noexec"),
+		// With what is mounted on it.
+		bind(guest.CDir, filepath.Join(spec.Dir, bundleDir, drivePoint), "rbind", access),
+		bind(guest.PrefixDir, filepath.Join(spec.Dir, wine.PrefixDir), "rw", "noexec"),
 		bind(guest.ExePath, exe, "ro"),
 	}
 }

@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mullion/mullion/fixtures"
 	"github.com/mullion/mullion/fixtures/runtimetest"
@@ -130,8 +133,8 @@ func TestWhatTheHostSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	p, err := r.Start(t.Context(), &runtime.Spec{ID: testID, View: runtimetest.Image(t, st), Dir: dir, CommandLine: sleeper, Stdout: in, Memory: 256 << 20})
-	in.Close()
+	p, err := r.Start(t.Context(), &runtime.Spec{ID: testID, View: runtimetest.Image(t, st), Dir: dir, CommandLine: sleeper, Stdout: in, Limits: runtime.Limits{Memory: 256 << 20}})
+	defer in.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +226,24 @@ func TestTheProgramEndsWithItsSupervisor(t *testing.T) {
 }
 
 func TestBundle(t *testing.T) {
-	spec := &runtime.Spec{ID: testID, Dir: "/store/containers/x", CommandLine: "secret.exe", Env: []string{"SECRET=1"}, Memory: 1 << 30}
-	s := ociSpec(spec, "/usr/bin/run")
+	spec := &runtime.Spec{ID: testID, Dir: "/store/containers/x", CommandLine: "secret.exe", Env: []string{"SECRET=1"}, Limits: runtime.Limits{Memory: 1 << 30, NanoCPUs: 1_500_000_000, Pids: 64}, ReadOnly: true}
+	s := ociSpec(spec, "/usr/bin/run", "/proc/1/fd/9")
 	if *s.Linux.Resources.Memory.Limit != 1<<30 || s.Hostname != testID[:12] || !s.Root.Readonly || !s.Process.NoNewPrivileges {
 		t.Errorf("bundle %+v", s)
+	}
+	if cpu := s.Linux.Resources.CPU; *cpu.Quota != 150_000 || *cpu.Period != 100_000 || *s.Linux.Resources.Pids.Limit != 64 {
+		t.Errorf("resources %+v", s.Linux.Resources)
+	}
+	for _, m := range s.Mounts {
+		if m.Destination == "/c" && !slices.Contains(m.Options, "ro") {
+			t.Errorf("drive C: of a read-only container is mounted with %q", m.Options)
+		}
+	}
+	if n := s.Linux.Namespaces; n[len(n)-1].Path != "/proc/1/fd/9" {
+		t.Errorf("namespaces %+v", n)
+	}
+	if n := ociSpec(spec, "", "").Linux.Namespaces; slices.ContainsFunc(n, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace }) {
+		t.Errorf("with the host's network the namespaces are %+v", n)
 	}
 	if c := s.Process.Capabilities; len(c.Bounding)+len(c.Effective)+len(c.Permitted)+len(c.Inheritable)+len(c.Ambient) != 0 {
 		t.Errorf("capabilities %+v", c)
@@ -238,8 +255,8 @@ func TestBundle(t *testing.T) {
 	if bytes.Contains(bytes.ToLower(b), []byte("secret")) {
 		t.Errorf("the bundle tells of the program: %s", b)
 	}
-	spec.Hostname, spec.Memory = "pane", 0
-	if s := ociSpec(spec, "/usr/bin/run"); s.Hostname != "pane" || s.Linux.Resources.Memory != nil {
+	spec.Hostname, spec.Limits = "pane", runtime.Limits{}
+	if s := ociSpec(spec, "/usr/bin/run", "/proc/1/fd/9"); s.Hostname != "pane" || s.Linux.Resources.Memory != nil {
 		t.Errorf("host name %s, memory %v", s.Hostname, s.Linux.Resources.Memory)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mullion/mullion/layers/disk"
+	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/wine"
 )
 
@@ -21,9 +22,11 @@ const (
 // hybridCgroups is where hosts with both cgroup versions have the second one.
 const hybridCgroups = "/sys/fs/cgroup/unified"
 
-// mountAll mounts a container's parts below dir, its own folder. It runs on a
-// private thread and changes that thread's working directory.
-func mountAll(dir, tree string, d *disk.Disk, oneCgroupVersion bool) error {
+// mountAll mounts a container's parts below its own folder. cwd is the program's
+// working directory below C:. It runs on a private thread and changes that thread's
+// working directory.
+func mountAll(spec *runtime.Spec, cwd, tree string, d *disk.Disk, oneCgroupVersion bool) error {
+	dir := spec.Dir
 	if oneCgroupVersion {
 		if err := unix.Unmount(hybridCgroups, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("hide the second cgroup version: %w", err)
@@ -44,5 +47,16 @@ func mountAll(dir, tree string, d *disk.Disk, oneCgroupVersion bool) error {
 	if err := unix.Mount("overlay", at(drivePoint), "overlay", unix.MS_NODEV|unix.MS_NOSUID, options); err != nil {
 		return fmt.Errorf("mount drive C: (overlay over %s): %w", dir, err)
 	}
-	return nil
+	if err := bindFolders(at(drivePoint), spec.Mounts); err != nil {
+		return err
+	}
+	if !spec.ReadOnly {
+		return nil
+	}
+	// The program's own folder is the last that may be made.
+	fd, err := openDir(at(drivePoint), cwd)
+	if err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	return unix.Close(fd)
 }

@@ -16,74 +16,67 @@ import (
 
 	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/guest"
+	"github.com/mullion/mullion/runtime/wine"
 )
 
-const (
-	// drain is how long the program's streams may stay open after its end, should
-	// something outside the container hold them.
-	drain = 5 * time.Second
-	// patience is how long Close lets the guest end processes and save the registry.
-	patience = 90 * time.Second
-)
+// patience is how long Close lets the guest end processes and save the registry.
+const patience = 90 * time.Second
 
 // process is a running container.
 type process struct {
-	tool   *tool
-	id     string
-	bundle string
-	stderr io.Writer
+	tool     *tool
+	id       string
+	bundle   string
+	stderr   io.Writer
+	prepared *wine.Prepared
+	network  *network
 
-	cmd   *exec.Cmd
-	conn  *guest.Conn
-	pid   int
-	close sync.Once
+	cmd     *exec.Cmd
+	conn    *guest.Conn
+	streams *guest.Streams
+	pid     int
+	close   sync.Once
 
-	done chan struct{} // closed when the fields below are set
-	exit uint32
-	err  error
+	done      chan struct{} // closed when the fields below are set
+	exit      uint32
+	oomKilled bool
+	err       error
+}
+
+// newStreams makes the standard streams of a program.
+func newStreams(tty bool, size runtime.Size, in io.Reader, out, errs io.Writer) (*guest.Streams, error) {
+	if tty {
+		return guest.NewTerminal(size.Rows, size.Columns, in, out)
+	}
+	return guest.NewStreams(in, out, errs)
 }
 
 // start starts the OCI runtime. It is called on the thread that has the mounts.
-func (p *process) start(spec *runtime.Spec, config *guest.Config) error {
-	p.cmd = p.tool.run(p.id, p.bundle)
-	p.cmd.Stdout, p.cmd.Stderr = spec.Stdout, spec.Stderr
-	p.cmd.WaitDelay = drain
-	stdin, err := p.stdin(spec.Stdin)
-	if err != nil {
+func (p *process) start(spec *runtime.Spec, config *guest.Config) (err error) {
+	if p.streams, err = newStreams(spec.TTY, spec.Size, spec.Stdin, spec.Stdout, spec.Stderr); err != nil {
 		return err
 	}
-	if p.conn, err = guest.Start(p.cmd, config); err != nil {
+	p.cmd = p.tool.run(p.id, p.bundle)
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = p.streams.Child[0], p.streams.Child[1], p.streams.Child[2]
+	p.conn, err = guest.Start(p.cmd, config)
+	p.streams.Carry()
+	if err != nil {
+		p.streams.Finish()
 		return fmt.Errorf("start %s: %w", p.tool.name, err)
 	}
-	go stdin()
 	go p.wait()
 	return nil
-}
-
-// stdin gives the program its input. What is no file is copied by the returned
-// function, and not by exec.Cmd, whose Wait would wait for the input's end.
-func (p *process) stdin(in io.Reader) (copier func(), err error) {
-	if f, ok := in.(*os.File); ok || in == nil {
-		if f != nil {
-			p.cmd.Stdin = f
-		}
-		return func() {}, nil
-	}
-	pipe, err := p.cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		_, _ = io.Copy(pipe, in) // the program need not read all
-		_ = pipe.Close()
-	}, nil
 }
 
 // wait waits for the container's end.
 func (p *process) wait() {
 	defer close(p.done)
-	status := p.cmd.Wait()
 	exit, err := p.conn.Wait(context.Background())
+	// The guest waits for the end of the connection, and its group goes with it.
+	p.oomKilled = group(p.id).outOfMemory()
+	_ = p.conn.Close()
+	status := p.cmd.Wait()
+	p.streams.Finish()
 	var died *exec.ExitError
 	switch {
 	case err == nil:
@@ -161,6 +154,32 @@ func (p *process) Top(ctx context.Context) ([]runtime.ProcessInfo, error) {
 	return infos, nil
 }
 
+// Interrupt implements [runtime.Interrupter].
+func (p *process) Interrupt(context.Context) error { return p.conn.Interrupt() }
+
+// Resize implements [runtime.Resizer].
+func (p *process) Resize(s runtime.Size) error { return p.streams.Resize(s.Rows, s.Columns) }
+
+// Update implements [runtime.Updater].
+func (p *process) Update(_ context.Context, l runtime.Limits) error { return p.tool.update(p.id, l) }
+
+// Stats implements [runtime.Meter].
+func (p *process) Stats(context.Context) (runtime.Stats, error) { return group(p.id).stats(), nil }
+
+// OutOfMemory implements [runtime.MemoryReporter].
+func (p *process) OutOfMemory() bool {
+	<-p.done
+	return p.oomKilled
+}
+
+// Ports implements [runtime.Publisher].
+func (p *process) Ports() []runtime.Port {
+	if p.network.forward == nil {
+		return nil
+	}
+	return p.network.forward.ports
+}
+
 // Close implements [runtime.Process].
 func (p *process) Close() error {
 	p.close.Do(func() {
@@ -172,6 +191,7 @@ func (p *process) Close() error {
 		_ = p.conn.Close()
 		p.tool.sweep(p.id)
 		<-p.done
+		p.network.Close()
 	})
 	return nil
 }

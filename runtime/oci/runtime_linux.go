@@ -53,7 +53,7 @@ func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Proces
 	if err != nil {
 		return nil, err
 	}
-	config, err := base.Prepare(ctx, spec)
+	prepared, err := base.Prepare(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -61,18 +61,24 @@ func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Proces
 	if err != nil {
 		return nil, err
 	}
-	if err := writeBundle(spec); err != nil {
-		return nil, fmt.Errorf("write the OCI bundle: %w", err)
-	}
 	tool.sweep(spec.ID)
-	p := &process{tool: tool, id: spec.ID, bundle: filepath.Join(spec.Dir, bundleDir), stderr: spec.Stderr, done: make(chan struct{})}
-	err = onPrivateThread(func() error {
-		if err := mountAll(spec.Dir, base.Runtime, d, tool.wantsOneCgroupVersion()); err != nil {
-			return err
-		}
-		return p.start(spec, config)
-	})
+	p := &process{tool: tool, id: spec.ID, bundle: filepath.Join(spec.Dir, bundleDir), stderr: spec.Stderr, prepared: prepared, done: make(chan struct{})}
+	if p.network, err = newNetwork(spec); err != nil {
+		return nil, err
+	}
+	config := prepared.Config
+	config.Hosts, config.Resolv = p.network.hosts, p.network.resolv
+	err = writeBundle(spec, p.network.path())
+	if err == nil {
+		err = onPrivateThread(func() error {
+			if err := mountAll(spec, config.Cwd, base.Runtime, d, tool.wantsOneCgroupVersion()); err != nil {
+				return err
+			}
+			return p.start(spec, config)
+		})
+	}
 	if err != nil {
+		p.network.Close()
 		return nil, err
 	}
 	if err := p.awaitStart(ctx); err != nil {

@@ -1,7 +1,9 @@
 package oci
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +38,15 @@ func (t *tool) run(id, bundle string) *exec.Cmd {
 	cmd := exec.Command(t.path, "--root", stateDir, "--log", logFile, "--log-format", "json", "run", "--preserve-fds", "1", id)
 	cmd.Dir = bundle
 	return cmd
+}
+
+// command runs one command of the tool's and words its failure.
+func (t *tool) command(what string, args ...string) error {
+	out, err := exec.Command(t.path, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w: %s", what, t.name, err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // sweep removes what is left of a container: its processes, the runtime's state,

@@ -16,7 +16,7 @@ import (
 
 // recipe is part of every base's ID. It must change whenever the code that makes
 // a base makes another one.
-const recipe = "2"
+const recipe = "3"
 
 // Where Debian's packages wine64 and libwine have their files.
 const (

@@ -24,11 +24,11 @@ const (
 	WorkDir = "work"
 )
 
-// Prepare readies spec.Dir for a start and returns what the guest has to run.
+// Prepare readies spec.Dir for a start.
 // The registry is composed from the Wine base's and the image's at the first
 // start only. A program that is not there gives a [*runtime.NotFoundError], one
 // that cannot run an error matching [runtime.ErrCannotInvoke].
-func (b *Base) Prepare(ctx context.Context, spec *runtime.Spec) (*guest.Config, error) {
+func (b *Base) Prepare(ctx context.Context, spec *runtime.Spec) (*Prepared, error) {
 	cwd, err := nt.Rel("", spec.Cwd)
 	if err != nil {
 		return nil, fmt.Errorf("working directory: %w", err)
@@ -46,22 +46,28 @@ func (b *Base) Prepare(ctx context.Context, spec *runtime.Spec) (*guest.Config, 
 	if err != nil {
 		return nil, err
 	}
-	env := newEnvironment(machine, spec)
+	user, err := readRegistry(filepath.Join(prefix, userFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the user's registry: %w", err)
+	}
+	env := newEnvironment(machine, userEnvironment(user), spec)
 	path, _ := env.all.Get("PATH")
 	p, err := b.findProgram(spec, cwd, path)
 	if err != nil {
 		return nil, err
 	}
-	if err := env.save(prefix); err != nil {
+	if err := env.save(prefix, user); err != nil {
 		return nil, fmt.Errorf("write the container's environment: %w", err)
 	}
-	return &guest.Config{
+	config := &guest.Config{
 		Program: p.path,
 		Args:    p.args,
 		Env:     env.wine(),
 		Cwd:     cwd,
 		User:    userName(spec),
-	}, ctx.Err()
+		TTY:     spec.TTY,
+	}
+	return &Prepared{Config: config, base: b, spec: spec, cwd: cwd, env: env}, ctx.Err()
 }
 
 // makePrefix makes the container's prefix at its first start. HKLM is written

@@ -140,7 +140,9 @@ func TestEnvironment(t *testing.T) {
 	}
 	spec := &runtime.Spec{ID: strings.Repeat("0", 64), User: `DOMAIN\ContainerUser`, Hostname: "a-long-host-name-indeed",
 		Env: []string{"mode=container", "EMPTY=", "EQ=a=b", "=C:=x"}}
-	e := newEnvironment(machine, spec)
+	user := []hives.Value{hives.StringValue("MINE", "user"), hives.StringValue("KEEP", "kept")}
+	spec.Env = append(spec.Env, "mine=container", "LD_PRELOAD=x.so")
+	e := newEnvironment(machine, user, spec)
 	for name, want := range map[string]string{
 		"MODE": "container", "KEEP": "kept", "PATH": `C:\Windows\system32;kept`, "EQ": "a=b", "EMPTY": "",
 		"USERNAME": "ContainerUser", "userprofile": `C:\Users\ContainerUser`, "COMPUTERNAME": "A-LONG-HOST-NAM",
@@ -153,11 +155,20 @@ func TestEnvironment(t *testing.T) {
 	for _, v := range e.volatile {
 		names[v.Name] = true
 	}
-	if !names["mode"] || !names["EMPTY"] || names["KEEP"] || names["Path"] || names[""] {
+	if !names["mode"] || !names["mine"] || !names["LD_PRELOAD"] || names["EMPTY"] || names["KEEP"] || names["Path"] || names[""] {
 		t.Errorf("volatile variables %v", names)
 	}
-	if e.wine() != nil {
-		t.Errorf("without a PATH of its own Wine is told %q", e.wine())
+	if want := []string{"EMPTY=", "EQ=a=b"}; !slices.Equal(e.wine(), want) {
+		t.Errorf("Wine is told %q, want %q", e.wine(), want)
+	}
+	env, path, err := e.with([]string{"eq=other", "NEW=1", `Path=C:\x`})
+	if want := []string{"EMPTY=", "EQ=other", "NEW=1", `WINEPATH=C:\x`}; err != nil || path != `C:\x` || !slices.Equal(env, want) {
+		t.Errorf("one program's variables %q, PATH %q, %v; want %q", env, path, err, want)
+	}
+	for _, kv := range []string{"mode=x", "USERNAME=x", "LD_PRELOAD=x", "KEEP=x"} {
+		if _, _, err := e.with([]string{kv}); err == nil {
+			t.Errorf("%s for one program is taken", kv)
+		}
 	}
 	for path, want := range map[string][]string{
 		`C:\x`:                            {`WINEPATH=C:\x`},
@@ -165,7 +176,7 @@ func TestEnvironment(t *testing.T) {
 		`C:\x;y;C:\Windows\system32;kept`: {`WINEPATH=C:\x;y`},
 	} {
 		spec.Env = []string{"PATH=" + path}
-		if got := newEnvironment(machine, spec).wine(); !slices.Equal(got, want) {
+		if got := newEnvironment(machine, user, spec).wine(); !slices.Equal(got, want) {
 			t.Errorf("PATH=%s: Wine is told %q, want %q", path, got, want)
 		}
 	}

@@ -22,8 +22,8 @@ import (
 // dlopened are libraries that Wine and glibc load by name when they are there.
 // Without libgcc threads cannot end; without freetype every program that uses
 // user32 complains; with freetype but without fontconfig Wine 8 crashes there when
-// it finds no fonts; without gnutls there is no TLS. The last is glibc's before 2.34 only.
-var dlopened = []string{"libgcc_s.so.1", "libfreetype.so.6", "libfontconfig.so.1", "libgnutls.so.30", "libnss_files.so.2"}
+// it finds no fonts; without gnutls there is no TLS. The last two are glibc's before 2.34 only.
+var dlopened = []string{"libgcc_s.so.1", "libfreetype.so.6", "libfontconfig.so.1", "libgnutls.so.30", "libnss_files.so.2", "libnss_dns.so.2"}
 
 // fontsConf keeps fontconfig from complaining that it has no configuration.
 const fontsConf = "<?xml version=\"1.0\"?>\n<fontconfig><cachedir>/tmp/fontconfig</cachedir></fontconfig>\n"
@@ -55,7 +55,7 @@ func makeTree(ctx context.Context, dir string) error {
 	}
 	files := map[string]string{
 		guest.ExePath:           "",
-		"/etc/nsswitch.conf":    "passwd: files\n",
+		"/etc/nsswitch.conf":    "passwd: files\nhosts: files dns\n",
 		"/etc/fonts/fonts.conf": fontsConf,
 	}
 	for name, text := range files {
@@ -64,7 +64,8 @@ func makeTree(ctx context.Context, dir string) error {
 		}
 	}
 	for link, target := range map[string]string{
-		"/etc/passwd": "../run/passwd", "/lib": "usr/lib", "/lib64": "usr/lib64",
+		"/etc/passwd": "../run/passwd", "/etc/hosts": "../run/hosts", "/etc/resolv.conf": "../run/resolv.conf",
+		"/lib": "usr/lib", "/lib64": "usr/lib64",
 	} {
 		if err := os.Symlink(target, t.path(link)); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mullion/mullion/runtime/microvm/state"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // deviceWait is how long a device may take to appear after its driver is loaded.
@@ -31,7 +32,7 @@ func boot() error {
 	if err != nil {
 		return err
 	}
-	c := NewConn(port)
+	c := wire.NewConn(port)
 	if err := c.SendJSON(KindHello, Hello{Version: Version}); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
@@ -134,7 +135,7 @@ func diskBySerial(serial string) (string, error) {
 }
 
 // receive takes the Config and unpacks the state that follows.
-func receive(c *Conn) (*Config, error) {
+func receive(c *wire.Conn) (*Config, error) {
 	k, content, err := c.Receive()
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)

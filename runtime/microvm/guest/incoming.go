@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // Incoming reads the pieces of a state from a Conn that carries nothing else
 // meanwhile.
 type Incoming struct {
-	Conn *Conn
+	Conn *wire.Conn
 	rest []byte
 	end  bool
 }

@@ -14,10 +14,11 @@ import (
 
 	"github.com/mullion/mullion/runtime/guest"
 	"github.com/mullion/mullion/runtime/microvm/state"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // serve runs the one program of this VM and sends its state back.
-func serve(c *Conn) error {
+func serve(c *wire.Conn) error {
 	config, err := receive(c)
 	if err != nil {
 		return err
@@ -50,14 +51,14 @@ func serve(c *Conn) error {
 
 // program is the running program with the ends of its standard streams.
 type program struct {
-	c     *Conn
+	c     *wire.Conn
 	guest *guest.Conn
 	stdin *os.File
 	input chan []byte // pieces that the host sent, one at a time
 }
 
 // runProgram starts the program and returns when it has ended and all it wrote is sent.
-func runProgram(c *Conn, config *guest.Config) (*guest.Exit, error) {
+func runProgram(c *wire.Conn, config *guest.Config) (*guest.Exit, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{enterName}
 	cmd.Env = []string{}
@@ -99,7 +100,7 @@ func runProgram(c *Conn, config *guest.Config) (*guest.Exit, error) {
 
 // connect gives cmd its standard streams and starts sending its output. It returns
 // the writing end of its input.
-func connect(c *Conn, cmd *exec.Cmd, pipes *sync.WaitGroup) (*os.File, error) {
+func connect(c *wire.Conn, cmd *exec.Cmd, pipes *sync.WaitGroup) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func connect(c *Conn, cmd *exec.Cmd, pipes *sync.WaitGroup) (*os.File, error) {
 	cmd.Stdin = r
 	for _, s := range []struct {
 		to   *io.Writer
-		kind Kind
+		kind wire.Kind
 	}{{&cmd.Stdout, KindStdout}, {&cmd.Stderr, KindStderr}} {
 		out, child, err := os.Pipe()
 		if err != nil {
@@ -116,7 +117,7 @@ func connect(c *Conn, cmd *exec.Cmd, pipes *sync.WaitGroup) (*os.File, error) {
 		*s.to = child
 		pipes.Go(func() {
 			defer out.Close()
-			_, _ = io.CopyBuffer(struct{ io.Writer }{c.Stream(s.kind)}, out, make([]byte, Piece))
+			_, _ = io.CopyBuffer(struct{ io.Writer }{c.Stream(s.kind)}, out, make([]byte, wire.Piece))
 		})
 	}
 	return w, nil

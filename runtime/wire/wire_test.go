@@ -1,11 +1,13 @@
-package guest
+package wire
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"testing"
 )
+
+// Two kinds of frame.
+const out, hello Kind = 'o', 'h'
 
 type pipe struct {
 	io.Reader
@@ -16,20 +18,20 @@ func TestFramesArriveAsSent(t *testing.T) {
 	var wire bytes.Buffer
 	c := NewConn(pipe{&wire, &wire})
 	long := bytes.Repeat([]byte("0123456789"), Piece/5)
-	out := c.Stream(KindStdout)
-	if n, err := out.Write(long); n != len(long) || err != nil {
+	w := c.Stream(out)
+	if n, err := w.Write(long); n != len(long) || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := out.Close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SendJSON(KindHello, Hello{Version: Version}); err != nil {
+	if err := c.SendJSON(hello, map[string]int{"version": 1}); err != nil {
 		t.Fatal(err)
 	}
 	var got []byte
 	for {
 		k, content, err := c.Receive()
-		if err != nil || k != KindStdout {
+		if err != nil || k != out {
 			t.Fatal(k, err)
 		}
 		if len(content) == 0 {
@@ -43,7 +45,7 @@ func TestFramesArriveAsSent(t *testing.T) {
 	if !bytes.Equal(got, long) {
 		t.Error("the stream was changed on its way")
 	}
-	if k, content, err := c.Receive(); k != KindHello || string(content) != `{"version":1}` || err != nil {
+	if k, content, err := c.Receive(); k != hello || string(content) != `{"version":1}` || err != nil {
 		t.Errorf("got %q %q, %v", k, content, err)
 	}
 	if _, _, err := c.Receive(); err != io.EOF {
@@ -62,36 +64,8 @@ func TestBrokenFrames(t *testing.T) {
 			t.Errorf("%s gives %v", name, err)
 		}
 	}
-	if err := NewConn(pipe{nil, io.Discard}).Send(KindConfig, make([]byte, maxFrame+1)); err == nil {
+	if err := NewConn(pipe{nil, io.Discard}).Send(hello, make([]byte, MaxFrame+1)); err == nil {
 		t.Error("a frame that no reader takes was sent")
-	}
-}
-
-func TestIncomingState(t *testing.T) {
-	read := func(send func(*Conn)) (string, error) {
-		var wire bytes.Buffer
-		c := NewConn(pipe{&wire, &wire})
-		send(c)
-		b, err := io.ReadAll(&Incoming{Conn: c})
-		return string(b), err
-	}
-	got, err := read(func(c *Conn) {
-		_ = c.Send(KindState, []byte("ab"))
-		_ = c.Send(KindState, []byte("c"))
-		_ = c.Send(KindState, nil)
-		_ = c.Send(KindStdout, []byte("later"))
-	})
-	if got != "abc" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if _, err := read(func(c *Conn) { _ = c.Send(KindState, []byte("ab")) }); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a state without its end gives %v", err)
-	}
-	if _, err := read(func(c *Conn) { _ = c.Send(KindStdout, []byte("ab")) }); err == nil {
-		t.Error("another frame is taken for a state")
-	}
-	if _, err := read(func(c *Conn) { _ = c.Send(KindFailed, []byte("no space")) }); err == nil || err.Error() != "no space" {
-		t.Errorf("a failure gives %v", err)
 	}
 }
 
