@@ -88,14 +88,25 @@ type opener interface {
 	Open(*view.File) (io.ReadCloser, error)
 }
 
-// dump lists all that can be seen of a tree, contents included.
+// dump lists all that can be seen of a tree, contents included, and which of the files are one.
 func dump(t fataler, o opener) string {
 	t.Helper()
 	var b strings.Builder
+	var files []*view.File
 	err := o.Walk(func(f *view.File) error {
 		e := *f.Entry
+		for _, other := range files {
+			if f.Same(other) {
+				fmt.Fprintf(&b, "%q is ", other.Path)
+				break
+			}
+		}
+		files = append(files, f)
 		fmt.Fprintf(&b, "%s %q attributes %d times %d %d %d %d sd %x target %q %v\n", f.Kind(), f.Path, e.Attributes,
 			e.Created, e.Modified, e.Accessed, e.Changed, e.SD, e.Target, e.Junction)
+		for _, stream := range f.Streams {
+			fmt.Fprintf(&b, "\t:%s %d %x\n", stream.Name, stream.Item.Size, stream.Item.Content)
+		}
 		if f.Kind() != layers.File {
 			return nil
 		}

@@ -67,8 +67,8 @@ func viewOf(tocs ...*pack.TOC) *View {
 
 type walker interface{ Walk(func(*File) error) error }
 
-// tree lists what a View or Scratch shows below C:\, one line per file: kind, path, layer.
-func tree(t *testing.T, w walker) []string {
+// shown lists what a View or Scratch shows below C:\, one line per file: kind, path, layer.
+func shown(t *testing.T, w walker) []string {
 	t.Helper()
 	var list []string
 	err := w.Walk(func(f *File) error {

@@ -165,7 +165,7 @@ func TestChangesMergeToTheSameTree(t *testing.T) {
 		}
 		return list
 	}
-	equalLines(t, "merged", strip(tree(t, merged)), strip(tree(t, s)))
+	equalLines(t, "merged", strip(shown(t, merged)), strip(shown(t, s)))
 }
 
 func TestParentsKeepTheirMetadata(t *testing.T) {

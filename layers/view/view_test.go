@@ -83,7 +83,7 @@ func TestMerge(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			v := viewOf(append([]*pack.TOC{base}, test.above...)...)
-			equalLines(t, "tree", tree(t, v), test.want)
+			equalLines(t, "tree", shown(t, v), test.want)
 			var findings []string
 			for _, f := range v.Findings() {
 				findings = append(findings, fmt.Sprintf("%d %s %s", f.Layer, f.Rule, f.Entry))
@@ -121,7 +121,7 @@ func TestDeepTreesAreCut(t *testing.T) {
 	if _, err := v.Lookup(deep + "d/out"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("found a file %d deep: %v", maxDepth+1, err)
 	}
-	if n := len(tree(t, v)); n != maxDepth {
+	if n := len(shown(t, v)); n != maxDepth {
 		t.Errorf("tree has %d files, not %d", n, maxDepth)
 	}
 }
@@ -302,7 +302,7 @@ func TestManyReaders(t *testing.T) {
 			if f, err := v.Lookup("windows/winsxs/amd64_component_0003/NEW"); err != nil || f.Layer != 1 {
 				t.Errorf("%+v, %v", f, err)
 			}
-			if n := len(tree(t, v)); n != 2+20*21+1 {
+			if n := len(shown(t, v)); n != 2+20*21+1 {
 				t.Errorf("%d files", n)
 			}
 		})
