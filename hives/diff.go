@@ -131,8 +131,7 @@ func (d *differ) ownInfo(k *memKey, old, now Info) bool {
 	if now.Class == old.Class {
 		k.info.Class, k.info.Layer = "", layerMerge|layerInherit
 	}
-	return now.Class != old.Class || !bytes.Equal(now.SD, old.SD) ||
-		now.Symlink != old.Symlink || now.Flags != old.Flags || now.User != old.User
+	return !now.Same(old)
 }
 
 // kids compares the subkeys of a key that exists on both sides. It returns whether some
@@ -240,7 +239,7 @@ func (d *differ) changedValues(below *stackKey, next Key) ([]Value, error) {
 			continue
 		}
 		seen[key] = true
-		if o, ok := old[key]; !ok || o.Type != v.Type || !bytes.Equal(o.Data, v.Data) {
+		if o, ok := old[key]; !ok || !o.Same(v) {
 			out = append(out, v)
 		}
 	}

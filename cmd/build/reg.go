@@ -13,8 +13,10 @@ import (
 const regLong = `Shows, compares and changes the registry of images.
 
 TARGET is an image of the store, the path of an OCI layout (PATH, or PATH:NAME if it
-holds several images), or the path of a hive file. A KEY of an image begins with HKLM,
-HKU, HKCR or HKCC or their long names; a KEY of a hive file is relative to its root.`
+holds several images), a layer (its digest, or the path of its tar), or the path of a hive
+file. A KEY of an image or a layer begins with HKLM, HKU, HKCU, HKCR or HKCC or their long
+names; HKCU is that of the user whom the image runs as. A KEY of a hive file is relative to
+its root. Of a layer by itself, and of a delta hive, deletions are shown.`
 
 func (a *app) regCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -56,39 +58,44 @@ func optional(args []string, i int) string {
 
 func (a *app) regQuery() *cobra.Command {
 	var format cli.Format
-	var platform, value string
+	var flags targetFlags
+	var value string
 	var q reg.Query
 	cmd := &cobra.Command{
-		Use:   "query [-v NAME] [-s] [--platform PLATFORM] [--format table|json] TARGET KEY",
+		Use:   "query [-v NAME] [-s] [--platform PLATFORM] [--reg32] [--format table|json] TARGET KEY",
 		Short: "Print a key: its values and the names of its subkeys", Args: cli.Exactly("TARGET", "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if q.JSON = format == cli.JSON; cmd.Flags().Changed("value") {
 				q.Value = &value
 			}
-			return a.withTargets(platform, func(t *targets) error {
+			if f, ok := a.env.Stdout.(*os.File); ok {
+				q.Terminal = cli.IsTerminal(f)
+			}
+			return a.withTargets(flags, func(t *targets) error {
 				target, err := t.open(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				return q.Run(cmd.Context(), a.env.Stdout, target.reg, args[1])
+				key, err := t.key(target, args[1])
+				if err != nil {
+					return err
+				}
+				return q.Run(cmd.Context(), a.env.Stdout, target.reg, key)
 			})
 		},
 	}
 	format.AddFlag(cmd)
-	addPlatform(cmd, &platform)
+	flags.add(cmd)
 	cmd.Flags().StringVarP(&value, "value", "v", "", "only the value `NAME`; \"\" is the default value")
 	cmd.Flags().BoolVarP(&q.Deep, "subkeys", "s", false, "with all keys below")
 	return cmd
 }
 
-func addPlatform(cmd *cobra.Command, platform *string) {
-	cmd.Flags().StringVar(platform, "platform", "", "of an index, take the image for `PLATFORM`")
-}
-
 func (a *app) regExport() *cobra.Command {
-	var format, platform, prefix string
+	var format, prefix string
+	var flags targetFlags
 	cmd := &cobra.Command{
-		Use:   "export [--platform PLATFORM] [--format reg|reg4|json] [--prefix KEY] TARGET [KEY]",
+		Use:   "export [--platform PLATFORM] [--reg32] [--format reg|reg4|json] [--prefix KEY] TARGET [KEY]",
 		Short: "Write a key and all below it as a .reg file or JSON", Args: upTo(1, "TARGET", "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			version, isReg := regVersion(format)
@@ -98,8 +105,12 @@ func (a *app) regExport() *cobra.Command {
 			if f, ok := a.env.Stdout.(*os.File); ok && version == regfile.Version5 && cli.IsTerminal(f) {
 				return cli.Usagef("a .reg file is UTF-16 and not for the terminal; redirect the output, or give --format reg4 or json")
 			}
-			return a.withTargets(platform, func(t *targets) error {
+			return a.withTargets(flags, func(t *targets) error {
 				target, err := t.open(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				key, err := t.key(target, optional(args, 1))
 				if err != nil {
 					return err
 				}
@@ -107,13 +118,13 @@ func (a *app) regExport() *cobra.Command {
 					return cli.Usagef("--prefix is for a hive file that becomes a .reg file")
 				}
 				if isReg {
-					return reg.ExportReg(a.env.Stdout, version, target.reg, optional(args, 1), prefix)
+					return reg.ExportReg(a.env.Stdout, version, target.reg, key, prefix)
 				}
-				return reg.ExportJSON(cmd.Context(), a.env.Stdout, target.reg, optional(args, 1))
+				return reg.ExportJSON(cmd.Context(), a.env.Stdout, target.reg, key)
 			})
 		},
 	}
-	addPlatform(cmd, &platform)
+	flags.add(cmd)
 	cmd.Flags().StringVar(&format, "format", "reg", "output as `reg|reg4|json`: .reg of version 5 (UTF-16) or 4 (ASCII), or JSON lines")
 	cmd.Flags().StringVar(&prefix, "prefix", "", "where the root of a hive file is, such as `KEY` HKEY_LOCAL_MACHINE\\SOFTWARE")
 	return cmd
@@ -131,13 +142,20 @@ func regVersion(format string) (regfile.Version, bool) {
 }
 
 func (a *app) regDiff() *cobra.Command {
-	var format cli.Format
-	var platform string
+	var format string
+	var flags targetFlags
 	cmd := &cobra.Command{
-		Use:   "diff [--platform PLATFORM] [--format table|json] A B [KEY]",
+		Use:   "diff [--platform PLATFORM] [--reg32] [--format table|json|reg|reg4] A B [KEY]",
 		Short: "Print how two registries differ, key by key", Args: upTo(2, "A", "B", "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTargets(platform, func(t *targets) error {
+			version, isReg := regVersion(format)
+			switch {
+			case !isReg && format != "table" && format != "json":
+				return cli.Usagef("--format %s: want table, json, reg or reg4", format)
+			case isReg && len(args) > 2:
+				return cli.Usagef("--format %s compares whole registries: leave out %s", format, args[2])
+			}
+			return a.withTargets(flags, func(t *targets) error {
 				before, err := t.open(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -146,23 +164,30 @@ func (a *app) regDiff() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return reg.Diff(cmd.Context(), a.env.Stdout, before.reg, after.reg, optional(args, 2), format == cli.JSON)
+				if isReg {
+					return reg.DiffReg(a.env.Stdout, version, before.reg, after.reg)
+				}
+				key, err := t.key(after, optional(args, 2))
+				if err != nil {
+					return err
+				}
+				return reg.Diff(cmd.Context(), a.env.Stdout, before.reg, after.reg, key, format == "json")
 			})
 		},
 	}
-	format.AddFlag(cmd)
-	addPlatform(cmd, &platform)
+	cmd.Flags().StringVar(&format, "format", "table", "output as `table|json|reg|reg4`; a .reg file makes B of A")
+	flags.add(cmd)
 	return cmd
 }
 
 func (a *app) regBlame() *cobra.Command {
 	var format cli.Format
-	var platform string
+	var flags targetFlags
 	cmd := &cobra.Command{
-		Use:   "blame [--platform PLATFORM] [--format table|json] IMAGE KEY",
+		Use:   "blame [--platform PLATFORM] [--reg32] [--format table|json] IMAGE KEY",
 		Short: "Print which layer set each value of a key last", Args: cli.Exactly("IMAGE", "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTargets(platform, func(t *targets) error {
+			return a.withTargets(flags, func(t *targets) error {
 				target, err := t.openImage(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -172,11 +197,15 @@ func (a *app) regBlame() *cobra.Command {
 					layers = append(layers, reg.MadeBy{Digest: l.Desc.Digest})
 				}
 				nameLayers(layers, target.image)
-				return reg.Blame(a.env.Stdout, target.reg, args[1], layers, format == cli.JSON)
+				key, err := t.key(target, args[1])
+				if err != nil {
+					return err
+				}
+				return reg.Blame(a.env.Stdout, target.reg, key, layers, format == cli.JSON)
 			})
 		},
 	}
 	format.AddFlag(cmd)
-	addPlatform(cmd, &platform)
+	flags.add(cmd)
 	return cmd
 }

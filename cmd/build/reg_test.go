@@ -2,13 +2,18 @@ package main
 
 import (
 	"archive/tar"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mullion/mullion/hives"
@@ -24,11 +29,13 @@ func TestRegScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keep": keep, "oneline": oneLine, "makehives": makeHives, "untar": untar, "cmpcrlf": cmpCRLF,
+			"layers": unpackLayers, "layerdigest": layerDigest, "cut": cut,
 		},
 	})
 }
 
-// makehives: writes base.hiv, and delta.hiv with deletions over it.
+// makehives: writes base.hiv, delta.hiv with deletions over it, other.hiv that is like it, and base.hiv once more as
+// the hive of a user.
 func makeHives(ts *testscript.TestScript, _ bool, _ []string) {
 	tree := hives.NewTree(hives.Options{})
 	ts.Check(tree.Set("", hives.StringValue("at root", "r")))
@@ -49,6 +56,8 @@ func makeHives(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(errors.Join(err, f.Close()))
 	}
 	write("base.hiv", tree)
+	ts.Check(os.MkdirAll(ts.MkAbs("profiles"), 0o755))
+	write("profiles/ntuser.dat", tree)
 	f, err := os.Open(ts.MkAbs("base.hiv"))
 	ts.Check(err)
 	defer f.Close()
@@ -62,6 +71,17 @@ func makeHives(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(edit.SetValue(`Again`, hives.StringValue("new", "2")))
 	ts.Check(edit.DeleteValue(`Values`, "dword"))
 	write("delta.hiv", writerTo(edit.WriteDelta))
+	other := hives.NewEdit(hives.NewStack(base), hives.Options{})
+	ts.Check(other.DeleteKey(`Again`))
+	ts.Check(other.DeleteKey(`Gone`))
+	ts.Check(other.CreateKey(`Other\Below`))
+	ts.Check(other.CreateKey(`Again`))
+	ts.Check(other.DeleteValue(``, "at root"))
+	ts.Check(other.DeleteValue(`Values`, "dword"))
+	ts.Check(other.SetValue(`Values`, hives.StringValue("only here", "")))
+	flat, err := other.Merge()
+	ts.Check(err)
+	write("other.hiv", flat)
 }
 
 type writerTo func(io.Writer) (int64, error)
@@ -73,6 +93,44 @@ func cmpCRLF(ts *testscript.TestScript, _ bool, args []string) {
 	if got, want := strings.ReplaceAll(ts.ReadFile(args[0]), "\r\n", "\n"), ts.ReadFile(args[1]); got != want {
 		ts.Fatalf("got\n%s\nwant\n%s", got, want)
 	}
+}
+
+// layers ARCHIVE DIR: takes the layers out of what build save has written, as N.tgz and N.tar.
+func unpackLayers(ts *testscript.TestScript, neg bool, args []string) {
+	untar(ts, neg, args)
+	dir := ts.MkAbs(args[1])
+	read := func(name string, v any) { ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(dir, name))), v)) }
+	blob := func(d ocispec.Descriptor) string { return filepath.Join("blobs", "sha256", d.Digest.Encoded()) }
+	var index ocispec.Index
+	var manifest ocispec.Manifest
+	read("index.json", &index)
+	read(blob(index.Manifests[0]), &manifest)
+	for i, l := range manifest.Layers {
+		packed := ts.ReadFile(filepath.Join(dir, blob(l)))
+		ts.Check(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.tgz", i)), []byte(packed), 0o644))
+		z, err := gzip.NewReader(strings.NewReader(packed))
+		ts.Check(err)
+		plain, err := io.ReadAll(z)
+		ts.Check(err)
+		ts.Check(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.tar", i)), plain, 0o644))
+	}
+}
+
+// cut FILE SIZE TO: copies the beginning of a file.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(ts.ReadFile(args[0])[:n]), 0o644))
+}
+
+// layerdigest IMAGE N: sets DIGEST to that of a layer.
+func layerDigest(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("build", "inspect", "--format", "json", args[0]))
+	var image struct{ Layers []struct{ Digest string } }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &image))
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Setenv("DIGEST", image.Layers[n].Digest)
 }
 
 // untar ARCHIVE DIR: unpacks what build save has written.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mullion/mullion/cmd/build/internal/reg"
 	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/hives/regfile"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/image"
@@ -22,9 +23,10 @@ import (
 )
 
 func (a *app) regImport() *cobra.Command {
-	var platform, tag string
+	var flags targetFlags
+	var tag string
 	cmd := &cobra.Command{
-		Use:   "import [--platform PLATFORM] -t NEWREF TARGET FILE.reg",
+		Use:   "import [--platform PLATFORM] [--reg32] -t NEWREF TARGET FILE.reg",
 		Short: "Make an image of another and a .reg file, as one more layer", Args: cli.Exactly("TARGET", "FILE.reg"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if tag == "" {
@@ -45,7 +47,12 @@ func (a *app) regImport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withTargets(platform, func(t *targets) error {
+			if flags.reg32 {
+				for i := range sections {
+					sections[i].Path = hives.WOW64(sections[i].Path)
+				}
+			}
+			return a.withTargets(flags, func(t *targets) error {
 				base, err := t.openImage(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -63,7 +70,7 @@ func (a *app) regImport() *cobra.Command {
 			})
 		},
 	}
-	addPlatform(cmd, &platform)
+	flags.add(cmd)
 	cmd.Flags().StringVarP(&tag, "tag", "t", "", "name the new image `NEWREF`")
 	return cmd
 }
@@ -101,7 +108,11 @@ func (i *importer) run(ctx context.Context) (d ocispec.Descriptor, err error) {
 		return d, err
 	}
 	defer func() { err = errors.Join(err, sc.Close()) }()
+	sc.UseUsers(userOf(i.base.image))
 	if err := reg.Apply(sc.Registry(), i.sections); err != nil {
+		return d, err
+	}
+	if err := sc.SaveUsers(); err != nil {
 		return d, err
 	}
 	if !sc.Changed() {

@@ -171,13 +171,5 @@ func (l *layout) copy(d ocispec.Descriptor) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	in, err := l.st.Ingest(l.ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(in, f); err != nil {
-		return errors.Join(err, in.Abort())
-	}
-	_, err = in.Commit(d)
-	return err
+	return ingest(l.ctx, l.st, f, d)
 }

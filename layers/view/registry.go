@@ -1,7 +1,6 @@
 package view
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +10,13 @@ import (
 	"github.com/mullion/mullion/layers/store"
 )
 
-// maxHive bounds a hive, which is held in memory: its reader jumps about. The largest of a Windows image has some
-// hundred MiB.
-const maxHive = 1 << 30
+const (
+	// maxHive bounds a hive. The largest of a Windows image has some hundred MiB.
+	maxHive = 1 << 30
+	// lazyHive is from where on a hive is read as it is needed: one key of a large hive takes a few pages. Smaller ones
+	// are taken into memory at once, which leaves no file open.
+	lazyHive = 16 << 20
+)
 
 // LayerHive is one hive of one layer.
 type LayerHive struct {
@@ -32,21 +35,20 @@ func (v *View) Registry(n hives.Name) (*hives.Stack, error) {
 	return StackOf(list), nil
 }
 
-// StackOf merges what Hives has returned.
+// StackOf merges what Hives has returned. Its hives count as the layers they are of: a [hives.Origin] tells layers.
 func StackOf(list []LayerHive) *hives.Stack {
-	var base *hives.Hive
-	var deltas []*hives.Hive
-	for _, l := range list {
-		if l.Hive.IsDelta() {
-			deltas = append(deltas, l.Hive)
-		} else {
-			base = l.Hive
-		}
+	if len(list) == 0 {
+		return hives.NewStack(nil)
 	}
-	return hives.NewStack(base, deltas...)
+	layers := make([]*hives.Hive, list[len(list)-1].Layer+1)
+	for _, l := range list {
+		layers[l.Layer] = l.Hive
+	}
+	return hives.NewStack(layers[0], layers[1:]...)
 }
 
-// Hives opens what Registry merges, the lowest layer first. Only the first can be a base hive.
+// Hives opens what Registry merges, the lowest layer first and one of each. Only the first can be a base hive; a delta
+// beside it in the base layer counts for nothing, as on Windows, which makes that folder anew.
 func (v *View) Hives(n hives.Name) ([]LayerHive, error) {
 	var list []LayerHive
 	if item := v.merged.base[n]; item != nil && item.Size > 0 {
@@ -58,7 +60,7 @@ func (v *View) Hives(n hives.Name) ([]LayerHive, error) {
 	}
 	for i, set := range v.merged.deltas {
 		item := set[n]
-		if item == nil {
+		if item == nil || i == 0 && len(list) > 0 {
 			continue
 		}
 		delta, err := v.hive(i, item)
@@ -81,12 +83,19 @@ func (v *View) hive(layer int, item *pack.Item) (h *hives.Hive, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if item.Size >= lazyHive {
+		// The file is closed with the last reference to the hive, by the runtime.
+		if h, err = hives.Open(r, item.Size); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", item.Name, err), r.Close())
+		}
+		return h, nil
+	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	b := make([]byte, item.Size)
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, fmt.Errorf("%s: %w", item.Name, err)
 	}
-	if h, err = hives.Open(bytes.NewReader(b), item.Size); err != nil {
+	if h, err = hives.OpenBytes(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", item.Name, err)
 	}
 	return h, nil

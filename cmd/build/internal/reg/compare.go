@@ -1,7 +1,6 @@
 package reg
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +29,8 @@ type comparer struct {
 // compare calls emit for every key below key that differs: by a value's type or data,
 // by class, security or being a link. Times, spelling and order do not count.
 func compare(ctx context.Context, a, b *Registry, key string, emit func(*difference) error) error {
-	if a.IsImage() != b.IsImage() {
-		return fmt.Errorf("%s and %s: an image cannot be compared with a hive file", a.target, b.target)
+	if err := alike(a, b); err != nil {
+		return err
 	}
 	before, err := a.Find(key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -42,10 +41,18 @@ func compare(ctx context.Context, a, b *Registry, key string, emit func(*differe
 		return err
 	}
 	if before == nil && after == nil {
-		return &NotFoundError{keyName(key), "either of " + a.target + " and " + b.target}
+		return &NotFoundError{What: keyName(key), Target: "either of " + a.target + " and " + b.target}
 	}
 	c := comparer{walker{ctx: ctx}, emit}
 	return c.compare(before, after, 0)
+}
+
+// alike holds that keys of both have the same kind of addresses.
+func alike(a, b *Registry) error {
+	if a.IsImage() != b.IsImage() {
+		return fmt.Errorf("%s and %s: an image cannot be compared with a hive file", a.target, b.target)
+	}
+	return nil
 }
 
 func (c *comparer) compare(before, after *Node, depth int) error {
@@ -67,11 +74,11 @@ func (c *comparer) compare(before, after *Node, depth int) error {
 	}
 	left, err := subkeys(before)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", keyName(n.Path), err)
 	}
 	right, err := subkeys(after)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", keyName(n.Path), err)
 	}
 	return c.below(left, right, depth)
 }
@@ -140,7 +147,7 @@ func differ(before, after *Node) (*difference, error) {
 // ownDiffers tells whether a key on both sides differs in more than values.
 func (d *difference) ownDiffers() bool {
 	a, b := d.info[0], d.info[1]
-	return a.Class != b.Class || a.Symlink != b.Symlink || change(a) != change(b) || !bytes.Equal(a.SD, b.SD)
+	return !a.Same(b) || a.Layering() != b.Layering()
 }
 
 // differentValues pairs the values that differ: those of before in its order, then what
@@ -163,7 +170,7 @@ func differentValues(before, after *Node) ([]valueDifference, error) {
 	for i := range old {
 		key := nt.Fold(old[i].Name)
 		seen[key] = true
-		if v := at[key]; v == nil || !sameValue(old[i].Value, v.Value) {
+		if v := at[key]; v == nil || !old[i].Same(v.Value) {
 			list = append(list, valueDifference{&old[i], v})
 		}
 	}
@@ -180,8 +187,4 @@ func valuesOf(n *Node) ([]Value, error) {
 		return nil, nil
 	}
 	return n.Values()
-}
-
-func sameValue(a, b hives.Value) bool {
-	return a.Type == b.Type && a.Tombstone == b.Tombstone && bytes.Equal(a.Data, b.Data)
 }

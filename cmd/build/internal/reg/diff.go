@@ -52,6 +52,7 @@ func printDifference(w *bufio.Writer, d *difference) error {
 		printOwn(w, "class", Printable(d.info[0].Class), Printable(d.info[1].Class))
 		printOwn(w, "security", sddl(d.info[0].SD), sddl(d.info[1].SD))
 		printOwn(w, "link", fmt.Sprint(d.info[0].Symlink), fmt.Sprint(d.info[1].Symlink))
+		printOwn(w, "flags", flags(d.info[0]), flags(d.info[1]))
 	}
 	for _, v := range d.values {
 		if v.before != nil {
@@ -70,6 +71,9 @@ func printOwn(w io.Writer, what, before, after string) {
 		fmt.Fprintf(w, "-     (%s)    %s\n+     (%s)    %s\n", what, before, what, after)
 	}
 }
+
+// flags are the numbers that a key carries along.
+func flags(i hives.Info) string { return fmt.Sprintf("0x%x 0x%x", i.Flags, i.User) }
 
 // sddl writes a security descriptor as text, "" if there is none that can be read.
 func sddl(b []byte) string {

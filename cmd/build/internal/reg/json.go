@@ -202,7 +202,7 @@ func printJSON(w io.Writer, v any) error {
 func printKey(w io.Writer, n *Node, values []Value) error {
 	k, err := jsonKey(n, values)
 	if err != nil {
-		return fmt.Errorf("%s: %w", keyName(n.Path), err)
+		return err
 	}
 	return printJSON(w, lineJSON{text(n.Path), k})
 }

@@ -14,11 +14,16 @@ import (
 
 // Node is a key and where it is.
 type Node struct {
-	Path   string // from the root down, spelled as in the hive
-	Key    hives.Key
-	name   string // the last of the path
-	layers []int  // the image's layer for each hive of the stack; nil for a hive file
-	system bool   // the root key of the SYSTEM hive
+	Path string // from the root down, spelled as in the hive
+	Key  hives.Key
+	name string // the last of the path
+	hive *hiveOf
+}
+
+// hiveOf is what the nodes of one hive share.
+type hiveOf struct {
+	*named
+	left int64 // bytes of values that may still come: damaged lists can lead to one key on many ways
 }
 
 // Value is a value and the layer that set it last, nil where there are no layers.
@@ -27,19 +32,29 @@ type Value struct {
 	Layer *int
 }
 
+// newNode makes the node of a root.
+func newNode(path string, k hives.Key) *Node {
+	n := &Node{Path: path, Key: k, name: path[strings.LastIndexByte(path, '\\')+1:]}
+	if root, ok := k.(*named); ok {
+		n.Key, n.hive = root.Key, &hiveOf{root, hives.Bound(root.Key)}
+	}
+	return n
+}
+
 // child makes the node of a subkey.
 func (n *Node) child(k hives.Key, name string) *Node {
-	c := &Node{Path: name, Key: k, name: name, layers: n.layers}
+	path := name
 	if n.Path != "" {
-		c.Path = n.Path + `\` + name
+		path = n.Path + `\` + name
 	}
-	if root, ok := k.(*named); ok {
-		c.Key, c.layers, c.system = root.Key, root.layers, root.system
+	c := newNode(path, k)
+	if c.name = name; c.hive == nil {
+		c.hive = n.hive
 	}
 	return c
 }
 
-// descend follows a path of names; an error matching [fs.ErrNotExist] if it leads nowhere.
+// descend follows a path of names. The error is a [*deadEnd] if it leads nowhere.
 func (n *Node) descend(path string) (*Node, error) {
 	if path == "" {
 		return n, nil
@@ -51,13 +66,16 @@ func (n *Node) descend(path string) (*Node, error) {
 			continue
 		}
 		const current = "CurrentControlSet"
-		if !n.system || !errors.Is(err, fs.ErrNotExist) || !nt.EqualFold(name, current) {
-			return nil, err
+		if n.hive != nil && n.hive.system && n.Key == n.hive.Key && errors.Is(err, fs.ErrNotExist) && nt.EqualFold(name, current) {
+			if k, err = controlSet(n.Key); err == nil {
+				n = n.child(k, current)
+				continue
+			}
 		}
-		if k, err = controlSet(n.Key); err != nil {
-			return nil, err
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &deadEnd{keyName(n.Path), name}
 		}
-		n = n.child(k, current)
+		return nil, err
 	}
 	return n, nil
 }
@@ -77,44 +95,54 @@ func (n *Node) Subkeys() iter.Seq2[*Node, error] {
 	}
 }
 
-// Layer is the layer that made the key or changed it last, nil where there are none.
+// Layer is the layer that made the key or changed it last, nil where that is not known.
 func (n *Node) Layer() (*int, error) {
+	if n.hive != nil && n.hive.file != nil {
+		return n.hive.file, nil
+	}
 	o, ok := n.Key.(hives.Origin)
 	if !ok {
 		return nil, nil
 	}
 	i, err := o.Layer()
-	if err != nil {
-		return nil, err
-	}
-	return n.layer(i), nil
-}
-
-// layer translates the number of a hive in its stack.
-func (n *Node) layer(hive int) *int {
-	if hive < 0 || hive >= len(n.layers) {
-		return nil
-	}
-	return &n.layers[hive]
+	return &i, err
 }
 
 // Values returns the values in stored order.
 func (n *Node) Values() ([]Value, error) {
 	var list []Value
+	take := func(v hives.Value, layer *int) error {
+		list = append(list, Value{v, layer})
+		if n.hive == nil {
+			return nil
+		}
+		if n.hive.left -= int64(len(v.Name)/2 + len(v.Data)); n.hive.left < 0 {
+			return fmt.Errorf("%w: keys share the same values", hives.ErrFormat)
+		}
+		return nil
+	}
 	if o, ok := n.Key.(hives.Origin); ok {
 		for v, err := range o.Origins() {
+			if err == nil {
+				err = take(v.Value, &v.Layer)
+			}
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, Value{v.Value, n.layer(v.Layer)})
 		}
 		return list, nil
 	}
+	var file *int
+	if n.hive != nil {
+		file = n.hive.file
+	}
 	for v, err := range n.Key.Values() {
+		if err == nil {
+			err = take(v, file)
+		}
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Value{Value: v})
 	}
 	return list, nil
 }
@@ -162,11 +190,11 @@ func (w *walker) walk(n *Node, depth int, fn func(*Node) error) error {
 		return err
 	}
 	if err := fn(n); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", keyName(n.Path), err)
 	}
 	for c, err := range n.Subkeys() {
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", keyName(n.Path), err)
 		}
 		if err := w.walk(c, depth+1, fn); err != nil {
 			return err

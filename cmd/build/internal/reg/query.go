@@ -12,6 +12,9 @@ type Query struct {
 	Value *string // only the value of that name, "" being the default value
 	Deep  bool    // with all keys below
 	JSON  bool    // a JSON object for each key, one a line
+	// Terminal is for a person: columns are aligned and long data is cut. Otherwise a line
+	// holds all data, as reg.exe prints it.
+	Terminal bool
 }
 
 // Run prints a key of r. A value that no key has is a [*NotFoundError].
@@ -36,7 +39,7 @@ func (q Query) Run(ctx context.Context, w io.Writer, r *Registry, key string) (e
 		err = out.Flush()
 	}
 	if err == nil && !found {
-		err = r.notFound("value %s of %s", shown(*q.Value), keyName(key))
+		err = &NotFoundError{What: fmt.Sprintf("value %s of %s", shown(*q.Value), keyName(key)), Target: r.target}
 	}
 	return err
 }
@@ -55,6 +58,9 @@ func (q Query) print(w io.Writer, n *Node) (bool, error) {
 		return false, err
 	}
 	fmt.Fprintf(w, "\n%s\n", keyLine(n, info))
+	if q.Terminal {
+		return true, printColumns(w, values)
+	}
 	for _, v := range values {
 		fmt.Fprintln(w, valueLine(v.Value))
 	}

@@ -184,10 +184,10 @@ func TestHiveFile(t *testing.T) {
 	if layer, err := n.Layer(); layer != nil || err != nil {
 		t.Errorf("layer %v, %v", layer, err)
 	}
-	if _, err := r.Find(`A\C`); !errors.Is(err, fs.ErrNotExist) || err.Error() != `key A\C is not in `+path {
+	if _, err := r.Find(`A\C`); !errors.Is(err, fs.ErrNotExist) || err.Error() != `key A\C is not in `+path+`: key A has no C` {
 		t.Errorf("%v", err)
 	}
-	if err := Diff(context.Background(), io.Discard, r, OfImage("img", &view.View{}), "", false); err == nil ||
+	if err := Diff(context.Background(), io.Discard, r, OfImage("img", &view.View{}, ""), "", false); err == nil ||
 		!strings.HasSuffix(err.Error(), "img: an image cannot be compared with a hive file") {
 		t.Errorf("diff with an image: %v", err)
 	}

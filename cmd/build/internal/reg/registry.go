@@ -26,15 +26,22 @@ import (
 type Registry struct {
 	target string      // as the user named it
 	view   *view.View  // nil for a hive file
+	user   nt.SID      // the current one of an image
 	files  []*os.File  // open
 	hive   *hives.Hive // of the file
 	roots  map[hives.Name]*named
+	users  map[hives.UserHive]*named
 }
 
-// OfImage returns the registry of an image. Hives are read when a path first leads into
-// them.
-func OfImage(target string, v *view.View) *Registry {
-	return &Registry{target: target, view: v, roots: map[hives.Name]*named{}}
+// OfImage returns the registry of an image, with HKCU of one of its users. Hives are read
+// when a path first leads into them.
+func OfImage(target string, v *view.View, user nt.SID) *Registry {
+	return &Registry{target: target, view: v, user: user, roots: map[hives.Name]*named{}, users: map[hives.UserHive]*named{}}
+}
+
+// OfLayer returns the registry of a View of one layer. What the layer deletes is shown.
+func OfLayer(target string, v *view.View) *Registry {
+	return OfImage(target, v, nt.ContainerAdministrator)
 }
 
 // IsHive tells whether a file is a hive: it begins like one, or has no bytes, as the base
@@ -132,23 +139,39 @@ func (r *Registry) Close() error {
 	return err
 }
 
-// IsImage tells whether keys have the addresses of an image, and layers.
+// IsImage tells whether keys have the addresses of an image.
 func (r *Registry) IsImage() bool { return r.view != nil }
 
 // IsDelta tells whether this is a hive file with nothing but a layer's changes.
 func (r *Registry) IsDelta() bool { return r.hive != nil && r.hive.IsDelta() }
 
 // NotFoundError is that of a key or value which the target does not have.
-type NotFoundError struct{ What, Target string }
+type NotFoundError struct {
+	What, Target string
+	Why          error // how far the path led, nil for a value
+}
 
-func (e *NotFoundError) Error() string { return fmt.Sprintf("%s is not in %s", e.What, e.Target) }
+func (e *NotFoundError) Error() string {
+	if e.Why == nil {
+		return fmt.Sprintf("%s is not in %s", e.What, e.Target)
+	}
+	return fmt.Sprintf("%s is not in %s: %v", e.What, e.Target, e.Why)
+}
 
 // Unwrap makes it match [fs.ErrNotExist].
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
-func (r *Registry) notFound(format string, args ...any) error {
-	return &NotFoundError{fmt.Sprintf(format, args...), r.target}
+// deadEnd is a key that lacks the next one of a path.
+type deadEnd struct{ above, name string }
+
+func (e *deadEnd) Error() string {
+	if e.name == "" {
+		return "two backslashes after " + e.above
+	}
+	return fmt.Sprintf("%s has no %s", e.above, Printable(e.name))
 }
+
+func (e *deadEnd) Unwrap() error { return fs.ErrNotExist }
 
 // keyName is a key in an error.
 func keyName(path string) string {
@@ -158,14 +181,16 @@ func keyName(path string) string {
 	return "key " + Printable(path)
 }
 
-// Find finds a key in any case. In an image the path begins with a root, HKLM, HKU, HKCR
-// or HKCC or their long names, and the path "" stands for all of it; in a hive file that
-// is its root key. The error is a [*NotFoundError] if there is none.
+// Find finds a key in any case. In an image the path begins with a root, HKLM, HKU, HKCU,
+// HKCR or HKCC or their long names, and the path "" stands for all of it; in a hive file that
+// is its root key. The error is a [*NotFoundError] if there is none, which tells the last
+// key on the way that there is.
 func (r *Registry) Find(path string) (*Node, error) {
-	n, err := r.find(strings.TrimSuffix(path, `\`))
+	path = strings.TrimSuffix(path, `\`)
+	n, err := r.find(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, r.notFound("%s", keyName(path))
+		return nil, &NotFoundError{keyName(path), r.target, err}
 	case err != nil:
 		return nil, fmt.Errorf("%s in %s: %w", keyName(path), r.target, err)
 	}
@@ -178,27 +203,24 @@ func (r *Registry) find(path string) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		return (&Node{Key: root}).descend(path)
+		return newNode("", &named{Key: root}).descend(strings.TrimPrefix(path, `\`))
 	}
 	root, rest, _ := strings.Cut(path, `\`)
 	switch nt.Fold(root) {
 	case "":
-		return &Node{Key: r.all()}, nil
+		return newNode("", r.all()), nil
 	case "HKLM", machine:
-		return (&Node{Path: machine, Key: r.machine()}).descend(rest)
+		return newNode(machine, r.machine()).descend(rest)
 	case "HKU", users:
-		if first, below, _ := strings.Cut(rest, `\`); nt.EqualFold(first, nt.System.String()) {
-			rest = `.DEFAULT\` + below
-		}
-		return (&Node{Path: users, Key: r.users()}).descend(strings.TrimSuffix(rest, `\`))
+		return r.findUser(rest)
+	case "HKCU", currentUser:
+		return r.below(currentUser, hives.UserHive{SID: r.user}, rest)
 	case "HKCR", "HKEY_CLASSES_ROOT":
 		return r.alias("HKEY_CLASSES_ROOT", machine+`\SOFTWARE\Classes`, rest)
 	case "HKCC", "HKEY_CURRENT_CONFIG":
 		return r.alias("HKEY_CURRENT_CONFIG", machine+`\SYSTEM\CurrentControlSet\Hardware Profiles\0001`, rest)
-	case "HKCU", "HKEY_CURRENT_USER":
-		return nil, errors.New("an image has no current user: the hives of users are files, NTUSER.DAT in their profiles")
 	}
-	return nil, errors.New("a key of an image begins with HKLM, HKU, HKCR or HKCC, or their long names")
+	return nil, errors.New("a key of an image begins with HKLM, HKU, HKCU, HKCR or HKCC, or their long names")
 }
 
 // alias finds a key below a root that stands for another key.
@@ -209,4 +231,36 @@ func (r *Registry) alias(root, target, rest string) (*Node, error) {
 	}
 	n.Path = root
 	return n.descend(rest)
+}
+
+// findUser finds a key below HKEY_USERS.
+func (r *Registry) findUser(path string) (*Node, error) {
+	first, rest, _ := strings.Cut(path, `\`)
+	sid, err := nt.ParseSID(first)
+	switch {
+	case err != nil:
+		return newNode(users, r.allUsers()).descend(path)
+	case sid == nt.System:
+		return newNode(users, r.allUsers()).descend(strings.TrimSuffix(`.DEFAULT\`+rest, `\`))
+	}
+	return r.below(users+`\`+sid.String(), hives.UserHive{SID: sid}, rest)
+}
+
+// below finds a key in the hives of a user: the classes are in one of their own.
+func (r *Registry) below(root string, u hives.UserHive, path string) (*Node, error) {
+	const classes = `Software\Classes`
+	if n := len(classes); len(path) >= n && nt.EqualFold(path[:n], classes) && (len(path) == n || path[n] == '\\') {
+		k, err := r.userRoot(hives.UserHive{SID: u.SID, Classes: true})
+		if err == nil {
+			return newNode(root+`\`+classes, k).descend(strings.TrimPrefix(path[n:], `\`))
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	k, err := r.userRoot(u)
+	if err != nil {
+		return nil, err
+	}
+	return newNode(root, k).descend(path)
 }

@@ -12,14 +12,16 @@ import (
 
 // The long names of the roots that an image has.
 const (
-	machine = "HKEY_LOCAL_MACHINE"
-	users   = "HKEY_USERS"
+	machine     = "HKEY_LOCAL_MACHINE"
+	users       = "HKEY_USERS"
+	currentUser = "HKEY_CURRENT_USER"
 )
 
 // group is a key that is in no hive: one of the roots, or what stands above them.
 type group struct {
 	name    string
-	members []member // in order
+	members []member                 // in order
+	more    func() ([]member, error) // that come after them; nil if there are none
 }
 
 // member is a key of a group and how to get it.
@@ -29,9 +31,9 @@ type member struct {
 }
 
 func (r *Registry) all() group {
-	return group{"", []member{
+	return group{members: []member{
 		{machine, func() (hives.Key, error) { return r.machine(), nil }},
-		{users, func() (hives.Key, error) { return r.users(), nil }},
+		{users, func() (hives.Key, error) { return r.allUsers(), nil }},
 	}}
 }
 
@@ -45,9 +47,18 @@ func (r *Registry) machine() group {
 	return g
 }
 
-func (r *Registry) users() group {
-	const name = ".DEFAULT"
-	return group{users, []member{{name, func() (hives.Key, error) { return r.root(hives.Default, name) }}}}
+// allUsers has those whose hives the image holds. Their classes are part of them here.
+func (r *Registry) allUsers() group {
+	const system = ".DEFAULT"
+	return group{name: users, members: []member{{system, func() (hives.Key, error) { return r.root(hives.Default, system) }}},
+		more: func() ([]member, error) {
+			list, err := r.view.Users()
+			var members []member
+			for _, sid := range list {
+				members = append(members, member{sid.String(), func() (hives.Key, error) { return r.userRoot(hives.UserHive{SID: sid}) }})
+			}
+			return members, err
+		}}
 }
 
 // Name returns the name.
@@ -59,7 +70,16 @@ func (g group) Info() (hives.Info, error) { return hives.Info{}, nil }
 // Subkeys yields the members.
 func (g group) Subkeys() iter.Seq2[hives.Key, error] {
 	return func(yield func(hives.Key, error) bool) {
-		for _, m := range g.members {
+		members := g.members
+		if g.more != nil {
+			more, err := g.more()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			members = append(members[:len(members):len(members)], more...)
+		}
+		for _, m := range members {
 			k, err := m.open()
 			if !yield(k, err) || err != nil {
 				return
@@ -88,14 +108,15 @@ func (g group) Value(string) (hives.Value, error) { return hives.Value{}, fs.Err
 type named struct {
 	hives.Key
 	name   string
-	layers []int // the image's layer for each hive of the stack
-	system bool  // CurrentControlSet leads into one of the control sets
+	file   *int // the layer of the file, if the hive is one that has no deltas
+	system bool // CurrentControlSet leads into one of the control sets
 }
 
 // Name returns the name in the image: that in the hive has no meaning.
 func (k *named) Name() string { return k.name }
 
-// root opens a hive of the image.
+// root opens a hive of the image. A delta without anything below it is shown by itself,
+// with what it deletes.
 func (r *Registry) root(n hives.Name, name string) (*named, error) {
 	if k := r.roots[n]; k != nil {
 		return k, nil
@@ -104,17 +125,34 @@ func (r *Registry) root(n hives.Name, name string) (*named, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open hive %s: %w", n, err)
 	}
-	root, err := view.StackOf(list).Root()
+	k := &named{name: name, system: n == hives.System}
+	if len(list) == 1 && list[0].Layer == 0 && list[0].Hive.IsDelta() {
+		k.Key, err = list[0].Hive.Root()
+	} else {
+		k.Key, err = view.StackOf(list).Root()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open hive %s: %w", n, err)
 	}
-	k := &named{Key: root, name: name, layers: []int{0}, system: n == hives.System}
-	for _, l := range list {
-		if l.Hive.IsDelta() {
-			k.layers = append(k.layers, l.Layer)
-		}
-	}
 	r.roots[n] = k
+	return k, nil
+}
+
+// userRoot opens a hive of a user of the image.
+func (r *Registry) userRoot(u hives.UserHive) (*named, error) {
+	if k := r.users[u]; k != nil {
+		return k, nil
+	}
+	h, err := r.view.UserHive(u)
+	if err != nil {
+		return nil, err
+	}
+	root, err := h.Hive.Root()
+	if err != nil {
+		return nil, fmt.Errorf("hive of user %s: %w", u.SID, err)
+	}
+	k := &named{Key: root, name: u.SID.String(), file: &h.Layer}
+	r.users[u] = k
 	return k, nil
 }
 

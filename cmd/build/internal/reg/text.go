@@ -3,8 +3,10 @@ package reg
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
@@ -81,4 +83,37 @@ func keyLine(n *Node, info hives.Info) string {
 		line += "    (replaces the values below)"
 	}
 	return line
+}
+
+const (
+	maxNameColumn = 40  // characters that the names of a key's values are aligned to
+	maxDataColumn = 120 // characters of data that a person is shown
+)
+
+// printColumns prints the values of a key aligned, and of long data the beginning.
+func printColumns(w io.Writer, values []Value) error {
+	var width [2]int
+	for _, v := range values {
+		width[0] = max(width[0], min(maxNameColumn, utf8.RuneCountInString(shown(v.Name))))
+		width[1] = max(width[1], len(v.Type.String()))
+	}
+	for _, v := range values {
+		typ, data := v.Type.String(), shorten(dataText(v.Value), len(v.Data))
+		if v.Tombstone {
+			typ, data = "(deleted)", ""
+		}
+		line := fmt.Sprintf("    %-*s  %-*s  %s", width[0], shown(v.Name), width[1], typ, data)
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shorten cuts text, which stands for size bytes, and says so.
+func shorten(text string, size int) string {
+	if utf8.RuneCountInString(text) <= maxDataColumn {
+		return text
+	}
+	return fmt.Sprintf("%s... (%d bytes; --format json has all)", string([]rune(text)[:maxDataColumn/2]), size)
 }
