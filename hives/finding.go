@@ -122,11 +122,13 @@ func (r *report) add(f Finding) {
 	r.list = append(r.list, f)
 }
 
-// done returns the findings, the last of each rule saying how many it stands for.
+// done returns the findings. The last of each rule says how many it stands for.
 func (r *report) done() []Finding {
-	for i, f := range r.list {
+	for i := len(r.list) - 1; i >= 0; i-- {
+		f := &r.list[i]
 		if n := r.more[f.Rule]; n > maxOfRule {
-			r.list[i].Message = fmt.Sprintf("%s (one of %d such findings)", f.Message, n)
+			f.Message = fmt.Sprintf("%s (and %d more of the kind)", f.Message, n-maxOfRule)
+			r.more[f.Rule] = 0
 		}
 	}
 	return r.list
