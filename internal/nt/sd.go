@@ -1,9 +1,11 @@
 package nt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
 // Control bits of a security descriptor.
@@ -34,12 +36,37 @@ const (
 	AllowACE = 0
 	DenyACE  = 1
 	AuditACE = 2
-	LabelACE = 0x11
+	LabelACE = 0x11 // integrity level
 
-	denyObjectACE         = 6
-	denyCallbackACE       = 10
-	denyCallbackObjectACE = 12
+	alarmACE    = 3
+	policyACE   = 0x13 // central access policy
+	trustACE    = 0x14 // process trust level
+	claimACE    = 0x12 // resource attribute: mask, SID, a claim
+	filterACE   = 0x15 // access filter: mask, SID, a condition
+	firstObject = 5    // allow, deny, audit, alarm: mask, flags, up to two GUIDs, SID
+	firstCond   = 9    // allow, deny; objects of both; audit, alarm; objects of both: as above, then a condition
 )
+
+// What the body of an entry has besides a mask and a SID, MS-DTYP 2.4.4.
+const (
+	formObject = 1 << iota // flags and GUIDs between them
+	formData               // a condition or claim behind them
+	formOther              // nothing that is known here
+)
+
+func formOf(t uint8) int {
+	switch t {
+	case AllowACE, DenyACE, AuditACE, alarmACE, LabelACE, policyACE, trustACE:
+		return 0
+	case firstObject, firstObject + 1, firstObject + 2, firstObject + 3:
+		return formObject
+	case firstCond, firstCond + 1, firstCond + 4, firstCond + 5, claimACE, filterACE:
+		return formData
+	case firstCond + 2, firstCond + 3, firstCond + 6, firstCond + 7:
+		return formObject | formData
+	}
+	return formOther
+}
 
 // maxSD bounds what ParseSD reads: a size field of a list has 16 bits, and nothing
 // Windows stores comes near two full lists.
@@ -82,24 +109,22 @@ func aceOrder(a ACE) int {
 	switch {
 	case a.Flags&Inherited != 0:
 		return 2
-	case a.Type == DenyACE, a.Type == denyObjectACE, a.Type == denyCallbackACE, a.Type == denyCallbackObjectACE:
+	case a.Type == DenyACE, a.Type == firstObject+1, a.Type == firstCond+1, a.Type == firstCond+3:
 		return 0
 	}
 	return 1
 }
 
-// ACE is one entry. Entries of other types than the constants above keep what
-// follows their header in Body; their Mask and SID are unset.
+// ACE is one entry. Object is what object entries have between Mask and SID: flags and
+// up to two GUIDs. Data is what follows the SID: a condition or a claim. Entries of
+// unknown types, and malformed ones, keep what follows their header in Body; all else
+// but Type and Flags is then unset.
 type ACE struct {
-	Type, Flags uint8
-	Mask        uint32
-	SID         SID
-	Body        []byte
-}
-
-// plain reports whether a type's body is a mask and a SID and nothing else.
-func plain(t uint8) bool {
-	return t <= 3 || t == LabelACE || t == 0x13
+	Type, Flags  uint8
+	Mask         uint32
+	SID          SID
+	Object, Data []byte
+	Body         []byte
 }
 
 // ParseSD reads a self-relative security descriptor. Bytes that nothing refers to
@@ -186,14 +211,52 @@ func aclAt(b []byte, field int) (*ACL, error) {
 
 func readACE(b []byte) ACE {
 	a := ACE{Type: b[0], Flags: b[1]}
-	if plain(a.Type) && len(b) >= 8 {
-		if s, ok := readSID(b[8:]); ok && len(s) == len(b)-8 {
-			a.Mask, a.SID = binary.LittleEndian.Uint32(b[4:]), s
-			return a
-		}
+	if !a.split(b[4:]) {
+		a.Body = append([]byte{}, b[4:]...)
 	}
-	a.Body = append([]byte{}, b[4:]...)
 	return a
+}
+
+// split takes the body of an entry apart, if it is well formed.
+func (a *ACE) split(body []byte) bool {
+	form := formOf(a.Type)
+	if form == formOther || len(body) < 8 {
+		return false
+	}
+	rest, object := body[4:], 0
+	if form&formObject != 0 {
+		object = 4 + 16*bits.OnesCount8(rest[0]&3)
+	}
+	if len(rest) < object {
+		return false
+	}
+	sid, ok := readSID(rest[object:])
+	if !ok {
+		return false
+	}
+	data := rest[object+len(sid):]
+	if len(data) > 0 && form&formData == 0 {
+		return false
+	}
+	a.Mask, a.SID = binary.LittleEndian.Uint32(body), sid
+	if object > 0 {
+		a.Object = bytes.Clone(rest[:object])
+	}
+	if len(data) > 0 {
+		a.Data = bytes.Clone(data)
+	}
+	return true
+}
+
+// body is what follows the header of the entry.
+func (a *ACE) body() []byte {
+	if a.SID == "" {
+		return a.Body
+	}
+	b := binary.LittleEndian.AppendUint32(nil, a.Mask)
+	b = append(b, a.Object...)
+	b = append(b, a.SID...)
+	return append(b, a.Data...)
 }
 
 // Marshal returns the self-relative form: header, owner, group, SACL, DACL. Lists
@@ -229,13 +292,7 @@ func (l *ACL) marshal() []byte {
 	b := []byte{l.Revision, 0, 0, 0, 0, 0, 0, 0}
 	count := 0
 	for _, a := range l.ACEs {
-		e := []byte{a.Type, a.Flags, 0, 0}
-		if a.SID != "" {
-			e = binary.LittleEndian.AppendUint32(e, a.Mask)
-			e = append(e, a.SID...)
-		} else {
-			e = append(e, a.Body...)
-		}
+		e := append([]byte{a.Type, a.Flags, 0, 0}, a.body()...)
 		if len(b)+len(e) > 0xFFFC {
 			break
 		}

@@ -239,6 +239,8 @@ func FuzzSD(f *testing.F) {
 func FuzzSDDL(f *testing.F) {
 	f.Add("O:BAG:SYD:P(A;OICI;FA;;;BA)(0x9;0x10;#01020304)S:(ML;;NW;;;LW)")
 	f.Add("D:NO_ACCESS_CONTROL")
+	f.Add(windowsApps)
+	f.Add("D:(OA;CI;RP;bf967950-0de6-11d0-a285-00aa003049e2;;PS)(XA;;FX;;;WD;(@User.a == {1, \"b\"} || !(c)))")
 	f.Fuzz(func(t *testing.T, s string) {
 		sd, err := ParseSDDL(s)
 		if err != nil {

@@ -1,14 +1,15 @@
 package nt
 
 import (
-	"encoding/hex"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // sddlSIDs are the two-letter names of the security descriptor definition language
-// that do not depend on a domain.
+// that do not depend on a domain, MS-DTYP 2.5.1.1.
 var sddlSIDs = [...]struct {
 	name string
 	sid  SID
@@ -16,7 +17,14 @@ var sddlSIDs = [...]struct {
 	{"BA", Administrators}, {"BU", Users}, {"SY", System}, {"CO", CreatorOwner}, {"CG", CreatorGroup},
 	{"WD", Everyone}, {"AU", AuthenticatedUsers}, {"RC", Restricted}, {"AC", AllAppPackages},
 	{"OW", OwnerRights}, {"LS", LocalService}, {"NS", NetworkService}, {"AN", sid(5, 7)}, {"IU", sid(5, 4)},
-	{"NU", sid(5, 2)}, {"SU", sid(5, 6)}, {"BG", sid(5, 32, 546)}, {"PU", sid(5, 32, 547)}, {"BO", sid(5, 32, 551)},
+	{"NU", sid(5, 2)}, {"SU", sid(5, 6)}, {"ED", sid(5, 9)}, {"PS", sid(5, 10)}, {"WR", sid(5, 33)},
+	{"BG", sid(5, 32, 546)}, {"PU", sid(5, 32, 547)}, {"AO", sid(5, 32, 548)}, {"SO", sid(5, 32, 549)},
+	{"PO", sid(5, 32, 550)}, {"BO", sid(5, 32, 551)}, {"RE", sid(5, 32, 552)}, {"RU", sid(5, 32, 554)},
+	{"RD", sid(5, 32, 555)}, {"NO", sid(5, 32, 556)}, {"MU", sid(5, 32, 558)}, {"LU", sid(5, 32, 559)},
+	{"IS", sid(5, 32, 568)}, {"CY", sid(5, 32, 569)}, {"ER", sid(5, 32, 573)}, {"CD", sid(5, 32, 574)},
+	{"RA", sid(5, 32, 575)}, {"ES", sid(5, 32, 576)}, {"MS", sid(5, 32, 577)}, {"HA", sid(5, 32, 578)},
+	{"AA", sid(5, 32, 579)}, {"RM", sid(5, 32, 580)}, {"UD", sid(5, 84, 0, 0, 0, 0, 0)},
+	{"AS", sid(18, 1)}, {"SS", sid(18, 2)},
 	{"LW", sid(16, 4096)}, {"ME", sid(16, 8192)}, {"MP", sid(16, 8448)}, {"HI", sid(16, 12288)}, {"SI", sid(16, 16384)},
 }
 
@@ -37,20 +45,26 @@ var (
 		{"OI", ObjectInherit}, {"CI", ContainerInherit}, {"NP", NoPropagate}, {"IO", InheritOnly}, {"ID", Inherited},
 		{"SA", 0x40}, {"FA", 0x80},
 	}
-	sddlTypes = [...]struct {
-		name string
-		typ  uint8
-	}{{"A", AllowACE}, {"D", DenyACE}, {"AU", AuditACE}, {"AL", 3}, {"ML", LabelACE}, {"SP", 0x13}}
+	sddlTypes = [...]sddlType{
+		{"A", AllowACE}, {"D", DenyACE}, {"AU", AuditACE}, {"AL", alarmACE}, {"ML", LabelACE}, {"SP", policyACE}, {"TL", trustACE},
+		{"OA", firstObject}, {"OD", firstObject + 1}, {"OU", firstObject + 2}, {"OL", firstObject + 3},
+		{"XA", firstCond}, {"XD", firstCond + 1}, {"ZA", firstCond + 2}, {"XU", firstCond + 4}, {"FL", filterACE},
+	}
 )
+
+type sddlType struct {
+	name string
+	typ  uint8
+}
 
 type right struct {
 	name string
 	bits uint32
 }
 
-// SDDL returns the text form, such as O:BAG:SYD:(A;CI;KA;;;BA). Entries whose type has
-// no text form here (object and conditional ones) are written as (0xTYPE;flags;#HEX),
-// which ParseSDDL reads back and Windows does not know.
+// SDDL returns the text form, such as O:BAG:SYD:(A;CI;KA;;;BA). Entries that have no
+// text form here (resource attributes, and what is malformed) are written as
+// (0xTYPE;flags;#HEX), which ParseSDDL reads back and Windows does not know.
 func (sd *SD) SDDL() string {
 	var b strings.Builder
 	if sd.Owner != "" {
@@ -88,17 +102,50 @@ func writeACL(b *strings.Builder, head string, l *ACL, protected, req, auto uint
 }
 
 func sddlACE(a ACE) string {
+	if text, ok := sddlWords(a); ok {
+		return text
+	}
+	return fmt.Sprintf("0x%x;0x%x;#%x", a.Type, a.Flags, a.body())
+}
+
+// sddlWords writes an entry in words, if they say all that it holds.
+func sddlWords(a ACE) (string, bool) {
 	flags := names(sddlFlags[:], uint32(a.Flags))
-	for _, t := range sddlTypes {
-		if t.typ == a.Type && a.SID != "" && flags.rest == 0 {
-			return t.name + ";" + flags.text + ";" + sddlMask(a.Type, a.Mask) + ";;;" + sddlSID(a.SID)
+	at := slices.IndexFunc(sddlTypes[:], func(t sddlType) bool { return t.typ == a.Type })
+	if at < 0 || a.SID == "" || flags.rest != 0 {
+		return "", false
+	}
+	object, ok := guidText(a.Object)
+	if !ok {
+		return "", false
+	}
+	text := sddlTypes[at].name + ";" + flags.text + ";" + sddlMask(a.Type, a.Mask) + ";" + object + ";" + sddlSID(a.SID)
+	if formOf(a.Type)&formData == 0 {
+		return text, true
+	}
+	condition, ok := conditionText(a.Data)
+	return text + ";" + condition, ok
+}
+
+// guidText writes the two GUIDs of an object entry; one that is absent is empty.
+func guidText(object []byte) (string, bool) {
+	if len(object) == 0 {
+		return ";", true
+	}
+	flags, rest := binary.LittleEndian.Uint32(object), object[4:]
+	if flags > 3 {
+		return "", false
+	}
+	var text [2]string
+	for i := range text {
+		if flags>>i&1 != 0 {
+			g := rest[:16]
+			text[i] = fmt.Sprintf("%08x-%04x-%04x-%x-%x", binary.LittleEndian.Uint32(g), binary.LittleEndian.Uint16(g[4:]),
+				binary.LittleEndian.Uint16(g[6:]), g[8:10], g[10:])
+			rest = rest[16:]
 		}
 	}
-	body := a.Body
-	if a.SID != "" {
-		body = append([]byte{byte(a.Mask), byte(a.Mask >> 8), byte(a.Mask >> 16), byte(a.Mask >> 24)}, a.SID...)
-	}
-	return fmt.Sprintf("0x%x;0x%x;#%x", a.Type, a.Flags, body)
+	return text[0] + ";" + text[1], true
 }
 
 func sddlSID(s SID) string {
@@ -141,173 +188,4 @@ func names(table []right, bits uint32) (n named) {
 		}
 	}
 	return n
-}
-
-// ParseSDDL reads the text form. Domain-relative names of accounts, object entries
-// and conditions are not supported.
-func ParseSDDL(s string) (*SD, error) {
-	sd := &SD{Control: SelfRelative}
-	seen := ""
-	for rest := s; rest != ""; {
-		if len(rest) < 2 || rest[1] != ':' || strings.IndexByte(seen, rest[0]) >= 0 {
-			return nil, fmt.Errorf("parse SDDL %q: at %q: want O:, G:, D: or S:, each once", s, rest)
-		}
-		part := rest[0]
-		seen += rest[:1]
-		body := rest[2:]
-		end := partEnd(body)
-		rest = body[end:]
-		if err := sd.parsePart(part, body[:end]); err != nil {
-			return nil, fmt.Errorf("parse SDDL %q: %w", s, err)
-		}
-	}
-	return sd, nil
-}
-
-// partEnd finds where the next O:, G:, D: or S: begins.
-func partEnd(s string) int {
-	if i := strings.IndexByte(s, ':'); i > 0 {
-		return i - 1
-	}
-	return len(s)
-}
-
-func (sd *SD) parsePart(part byte, s string) (err error) {
-	switch part {
-	case 'O':
-		sd.Owner, err = parseSDDLSID(s)
-	case 'G':
-		sd.Group, err = parseSDDLSID(s)
-	case 'D':
-		sd.Control |= DACLPresent
-		sd.DACL, err = sd.parseACL(s, DACLProtected, daclInheritReq, DACLAutoInherited)
-	case 'S':
-		sd.Control |= SACLPresent
-		sd.SACL, err = sd.parseACL(s, SACLProtected, saclInheritReq, SACLAutoInherited)
-	default:
-		err = fmt.Errorf("unknown part %q", string(part))
-	}
-	return err
-}
-
-func parseSDDLSID(s string) (SID, error) {
-	for i := range sddlSIDs {
-		if strings.EqualFold(sddlSIDs[i].name, s) {
-			return sddlSIDs[i].sid, nil
-		}
-	}
-	return ParseSID(s)
-}
-
-func (sd *SD) parseACL(s string, protected, req, auto uint16) (*ACL, error) {
-	flags, entries := s, ""
-	if i := strings.IndexByte(s, '('); i >= 0 {
-		flags, entries = s[:i], s[i:]
-	}
-	null := false
-	for flags != "" {
-		switch {
-		case strings.HasPrefix(flags, "NO_ACCESS_CONTROL"):
-			flags, null = flags[len("NO_ACCESS_CONTROL"):], true
-		case strings.HasPrefix(flags, "AR"):
-			flags, sd.Control = flags[2:], sd.Control|req
-		case strings.HasPrefix(flags, "AI"):
-			flags, sd.Control = flags[2:], sd.Control|auto
-		case flags[0] == 'P':
-			flags, sd.Control = flags[1:], sd.Control|protected
-		default:
-			return nil, fmt.Errorf("unknown list flags %q", flags)
-		}
-	}
-	if null && entries == "" {
-		return nil, nil
-	}
-	l := &ACL{Revision: 2}
-	size := 8
-	for entries != "" {
-		end := strings.IndexByte(entries, ')')
-		if entries[0] != '(' || end < 0 || null {
-			return nil, fmt.Errorf("malformed entry %q", entries)
-		}
-		a, err := parseACE(entries[1:end])
-		if err != nil {
-			return nil, err
-		}
-		if size += 8 + len(a.SID) + len(a.Body); size > 0xFFFC {
-			return nil, fmt.Errorf("list of more than 64 KiB")
-		}
-		l.ACEs = append(l.ACEs, a)
-		entries = entries[end+1:]
-	}
-	return l, nil
-}
-
-func parseACE(s string) (a ACE, err error) {
-	f := strings.Split(s, ";")
-	if len(f) == 3 {
-		return parseRawACE(f)
-	}
-	if len(f) != 6 || f[3] != "" || f[4] != "" {
-		return a, fmt.Errorf("unsupported entry (%s)", s)
-	}
-	found := false
-	for _, t := range sddlTypes {
-		if t.name == f[0] {
-			a.Type, found = t.typ, true
-		}
-	}
-	if !found {
-		return a, fmt.Errorf("unsupported entry type in (%s)", s)
-	}
-	flags, err := parseRights(f[1], sddlFlags[:])
-	if err != nil {
-		return a, fmt.Errorf("flags of (%s): %w", s, err)
-	}
-	a.Flags = uint8(flags)
-	if a.Mask, err = parseMask(a.Type, f[2]); err != nil {
-		return a, fmt.Errorf("rights of (%s): %w", s, err)
-	}
-	a.SID, err = parseSDDLSID(f[5])
-	return a, err
-}
-
-// parseRawACE reads the form that SDDL writes for entries it has no words for.
-func parseRawACE(f []string) (ACE, error) {
-	typ, err1 := strconv.ParseUint(f[0], 0, 8)
-	flags, err2 := strconv.ParseUint(f[1], 0, 8)
-	text, ok := strings.CutPrefix(f[2], "#")
-	body, err3 := hex.DecodeString(text)
-	if err1 != nil || err2 != nil || err3 != nil || !ok || len(body)%4 != 0 || len(body) > 0xFF00 {
-		return ACE{}, fmt.Errorf("malformed raw entry (%s)", strings.Join(f, ";"))
-	}
-	size := len(body) + 4
-	return readACE(append([]byte{byte(typ), byte(flags), byte(size), byte(size >> 8)}, body...)), nil
-}
-
-func parseMask(typ uint8, s string) (uint32, error) {
-	if s != "" && s[0] >= '0' && s[0] <= '9' {
-		v, err := strconv.ParseUint(s, 0, 32)
-		return uint32(v), err
-	}
-	if typ == LabelACE {
-		return parseRights(s, sddlLabel[:])
-	}
-	return parseRights(s, sddlSets[:], sddlBits[:])
-}
-
-func parseRights(s string, tables ...[]right) (bits uint32, err error) {
-next:
-	for s != "" {
-		for _, table := range tables {
-			for _, r := range table {
-				if len(s) >= 2 && strings.EqualFold(s[:2], r.name) {
-					bits |= r.bits
-					s = s[2:]
-					continue next
-				}
-			}
-		}
-		return 0, fmt.Errorf("unknown letters %q", s)
-	}
-	return bits, nil
 }
