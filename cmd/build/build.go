@@ -45,6 +45,9 @@ type buildOptions struct {
 	progress                  string
 	quiet                     bool
 	print                     string
+	check                     bool
+	strict                    bool
+	format                    cli.Format
 	context                   string
 }
 
@@ -81,13 +84,17 @@ func (a *app) buildCommand() *cobra.Command {
 	f.StringVar(&o.progress, "progress", "auto", "how to show progress: `auto|tty|plain|rawjson|quiet`")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but the image's digest")
 	f.StringVar(&o.print, "print", "", "print the `plan|outline` as JSON instead of building")
+	f.BoolVar(&o.check, "check", false, "look for mistakes instead of building")
+	f.BoolVar(&o.strict, "strict", false, "with --check: warnings are errors")
+	o.format.AddFlag(cmd)
+	f.Lookup("format").Usage = "with --check: output as `table|json`"
 	ignored.addTo(f)
 	return cmd
 }
 
 // build is the command without a verb.
 func (a *app) build(ctx context.Context, o buildOptions) error {
-	names, err := o.check()
+	names, err := o.validate()
 	if err != nil {
 		return err
 	}
@@ -108,6 +115,9 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 		return err
 	}
 	defer src.Close()
+	if o.check {
+		return a.lint(ctx, o, src, planOptions)
+	}
 	file, err := src.parse()
 	if err != nil {
 		return a.explain(file, err)
@@ -152,8 +162,8 @@ func (a *app) explain(f *containerfile.File, err error) error {
 	return &cli.ExitError{Code: codes.Failure}
 }
 
-// check looks at the flags' values and returns the full names of the image.
-func (o *buildOptions) check() (names []string, err error) {
+// validate looks at the flags' values and returns the full names of the image.
+func (o *buildOptions) validate() (names []string, err error) {
 	if !slices.Contains([]string{"auto", "tty", "plain", "rawjson", "quiet"}, o.progress) {
 		return nil, cli.Usagef("--progress %s: want auto, tty, plain, rawjson or quiet", o.progress)
 	}

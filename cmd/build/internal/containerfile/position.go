@@ -82,6 +82,17 @@ type Source struct {
 // Source returns the text of the file.
 func (f *File) Source() *Source { return f.source }
 
+// Escape returns the character that escapes and continues lines.
+func (f *File) Escape() rune { return f.escape }
+
+// Lines returns the lines of the instruction that starts at pos.
+func (s *Source) Lines(pos Pos) []string {
+	if pos.Line < 1 || pos.Line > len(s.lines) {
+		return nil
+	}
+	return s.lines[pos.Line-1 : min(len(s.lines), max(pos.Line, s.ends[pos.Line]))]
+}
+
 // The size of an excerpt.
 const (
 	excerptLines = 12  // of an instruction

@@ -37,7 +37,7 @@ func (s *solver) run(p *plan.Stage, st *state, step *plan.Step, e Event) (view.L
 	}
 	owner, _ := nt.AccountSID(step.Run.User)
 	return s.cached(st.fresh, h, func() (view.Layer, error) {
-		var out io.Writer = io.Discard
+		out := io.Discard
 		if s.Output != nil {
 			w := s.Output(e)
 			defer w.Close()
