@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/layers/view"
@@ -118,33 +119,63 @@ func (b *builder) writeMeta(meta, id string) (*description, error) {
 	for _, dev := range b.devices {
 		blocks = append(blocks, dev.Size/BlockSize)
 	}
-	err = store.WriteFile(meta, func(f *os.File) error {
-		if err := writeMeta(f, tree, blocks); err != nil {
-			return err
-		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		sum := sha256.New()
-		want.Size, err = io.Copy(sum, f)
-		want.SHA256 = hex.EncodeToString(sum.Sum(nil))
-		return err
-	})
+	// Neither file needs to survive a loss of power: what a crash has damaged does not have this checksum.
+	var image memory
+	if err := writeMeta(&image, tree, blocks); err != nil {
+		return nil, fmt.Errorf("write the metadata image: %w", err)
+	}
+	sum := sha256.Sum256(image.b)
+	want.Size, want.SHA256 = int64(len(image.b)), hex.EncodeToString(sum[:])
+	text, err := json.MarshalIndent(want, "", " ")
+	if err == nil {
+		err = b.st.WriteDerived(meta, image.b)
+	}
+	if err == nil {
+		err = b.st.WriteDerived(meta+".json", text)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write the metadata image: %w", err)
 	}
-	return want, store.WriteFile(meta+".json", func(f *os.File) error {
-		enc := json.NewEncoder(f)
-		enc.SetIndent("", " ")
-		return enc.Encode(want)
-	})
+	return want, nil
+}
+
+// memory is a file in memory: an image of a hundred thousand entries has some 15 MiB.
+type memory struct {
+	b  []byte
+	at int64
+}
+
+func (m *memory) Write(p []byte) (int, error) {
+	if grow := m.at + int64(len(p)) - int64(len(m.b)); grow > 0 {
+		m.b = append(m.b, make([]byte, grow)...)
+	}
+	m.at += int64(copy(m.b[m.at:], p))
+	return len(p), nil
+}
+
+func (m *memory) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += m.at
+	case io.SeekEnd:
+		offset += int64(len(m.b))
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	m.at = offset
+	return offset, nil
 }
 
 // tree merges the View and the Under, and lists the devices that it needs.
 func (b *builder) tree() (*node, error) {
-	root := newDir("")
-	err := b.v.Walk(func(f *view.File) error { return b.addFile(root, f) })
+	top, err := b.v.Lookup("")
 	if err != nil {
+		return nil, err
+	}
+	root := newDir("")
+	root.sec, root.nsec = seconds(top)
+	if err := b.addDir(root, ""); err != nil {
 		return nil, err
 	}
 	for i := range b.under.Entries {
@@ -156,7 +187,7 @@ func (b *builder) tree() (*node, error) {
 		if n.off%BlockSize != 0 || n.size < 0 {
 			return nil, fmt.Errorf("base file %s: its data begins at %d, which is no multiple of %d", e.Path, n.off, BlockSize)
 		}
-		if err := root.put(e.Path, n, e.Over, false); err != nil {
+		if err := root.put(e.Path, n, e.Over); err != nil {
 			return nil, fmt.Errorf("base file %s: %w", e.Path, err)
 		}
 	}
@@ -166,13 +197,41 @@ func (b *builder) tree() (*node, error) {
 	return root, nil
 }
 
-func (b *builder) addFile(root *node, f *view.File) error {
+// addDir adds what the View has in a directory.
+func (b *builder) addDir(dir *node, path string) error {
+	list, err := b.v.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		n, err := b.node(f)
+		if err != nil {
+			return err
+		}
+		n.name = f.Name()
+		n.real = n.name
+		dir.kids[nt.Fold(n.name)] = n
+		if n.kids == nil {
+			continue
+		}
+		if err := b.addDir(n, f.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node makes the node of a file of the View, but for its name.
+func (b *builder) node(f *view.File) (*node, error) {
 	e := f.Entry
-	at := e.Modified.Time()
-	n := &node{sec: at.Unix(), nsec: uint32(at.Nanosecond()), dev: f.Layer}
+	if err := checkName(f.Name()); err != nil {
+		return nil, err
+	}
+	n := &node{dev: f.Layer}
+	n.sec, n.nsec = seconds(f)
 	switch e.Kind {
 	case layers.Dir:
-		n.mode = fs.ModeDir | 0o755
+		n.mode, n.kids = fs.ModeDir|0o755, map[string]*node{}
 	case layers.Symlink:
 		n.mode, n.target = fs.ModeSymlink|0o777, e.Target
 	case layers.File:
@@ -184,18 +243,23 @@ func (b *builder) addFile(root *node, f *view.File) error {
 		if n.size > 0 {
 			data, err := b.v.Data(f.Layer)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			off, ok := data.Offset(f.Item)
 			if !ok {
-				return fmt.Errorf("file %s: its content is not in the layer's list", f.Path)
+				return nil, fmt.Errorf("file %s: its content is not in the layer's list", f.Path)
 			}
 			n.off = off
 		}
 	default:
-		return fmt.Errorf("file %s: a %s cannot be on a disk", f.Path, e.Kind)
+		return nil, fmt.Errorf("file %s: a %s cannot be on a disk", f.Path, e.Kind)
 	}
-	return root.put(f.Path, n, false, true)
+	return n, nil
+}
+
+func seconds(f *view.File) (sec int64, nsec uint32) {
+	at := f.Entry.Modified.Time()
+	return at.Unix(), uint32(at.Nanosecond())
 }
 
 // number lists the data files that the tree has bytes in, the layers from the

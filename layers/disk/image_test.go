@@ -28,7 +28,7 @@ type image struct {
 	chain []view.Layer
 }
 
-func newImage(t *testing.T) *image {
+func newImage(t testing.TB) *image {
 	t.Helper()
 	st, err := store.Open(t.TempDir())
 	if err != nil {
@@ -38,7 +38,7 @@ func newImage(t *testing.T) *image {
 }
 
 // add adds a layer of the entries, whose Size is that of content.
-func (im *image) add(t *testing.T, c pack.Compression, entries ...layers.Entry) {
+func (im *image) add(t testing.TB, c pack.Compression, entries ...layers.Entry) {
 	t.Helper()
 	ctx := context.Background()
 	in, err := im.st.Ingest(ctx)
@@ -101,7 +101,7 @@ func gone(name string) layers.Entry {
 	return layers.Entry{Name: "Files/" + name, Kind: layers.Whiteout}
 }
 
-func (im *image) view(t *testing.T) *view.View {
+func (im *image) view(t testing.TB) *view.View {
 	t.Helper()
 	v, err := view.Open(context.Background(), im.st, im.chain)
 	if err != nil {
@@ -110,7 +110,7 @@ func (im *image) view(t *testing.T) *view.View {
 	return v
 }
 
-func (im *image) build(t *testing.T, under *Under) *Disk {
+func (im *image) build(t testing.TB, under *Under) *Disk {
 	t.Helper()
 	d, err := Build(context.Background(), im.st, im.view(t), under)
 	if err != nil {

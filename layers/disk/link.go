@@ -17,9 +17,8 @@ func (n *node) relink() error {
 
 func (n *node) relinkBelow(root *node, dir string) error {
 	for _, k := range n.kids {
-		at := path.Join(dir, k.name)
 		if k.kids != nil {
-			if err := k.relinkBelow(root, at); err != nil {
+			if err := k.relinkBelow(root, path.Join(dir, k.name)); err != nil {
 				return err
 			}
 			continue
@@ -28,7 +27,7 @@ func (n *node) relinkBelow(root *node, dir string) error {
 			continue
 		}
 		if k.target = linuxTarget(root, dir, k.target); len(k.target) > maxLink {
-			return fmt.Errorf("symlink %s: its target of %d bytes is too long", at, len(k.target))
+			return fmt.Errorf("symlink %s: its target of %d bytes is too long", path.Join(dir, k.name), len(k.target))
 		}
 	}
 	return nil

@@ -3,10 +3,8 @@ package disk
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"path"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/mullion/mullion/internal/nt"
@@ -25,22 +23,40 @@ func (n *node) shorten() map[string]string {
 }
 
 func (n *node) shortenBelow(linux, real string, changed map[string]string) {
+	var long []string
+	for key, k := range n.kids {
+		if len(k.real) > maxName {
+			long = append(long, key)
+		}
+	}
+	if len(long) > 0 {
+		n.shortenNames(long)
+	}
+	for _, k := range n.kids {
+		if k.kids == nil && k.name == k.real {
+			continue
+		}
+		at, was := path.Join(linux, k.name), path.Join(real, k.real)
+		if k.name != k.real {
+			changed[at] = was
+		}
+		k.shortenBelow(at, was, changed)
+	}
+}
+
+// shortenNames gives those of n's children that have the keys shorter names.
+func (n *node) shortenNames(long []string) {
 	taken := map[string]bool{}
 	for key, k := range n.kids {
 		if len(k.real) <= maxName {
 			taken[key] = true
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(n.kids), strings.Compare) {
+	slices.Sort(long) // so that two names with one hash come out the same each time
+	for _, key := range long {
 		k := n.kids[key]
-		at, was := path.Join(linux, k.name), path.Join(real, k.real)
-		if len(k.real) > maxName {
-			k.name = shortName(k.real, taken)
-			taken[nt.Fold(k.name)] = true
-			at = path.Join(linux, k.name)
-			changed[at] = was
-		}
-		k.shortenBelow(at, was, changed)
+		k.name = shortName(k.real, taken)
+		taken[nt.Fold(k.name)] = true
 	}
 }
 

@@ -30,6 +30,7 @@ type node struct {
 	off    int64
 	size   int64
 	kids   map[string]*node // by folded View name; nil unless a directory
+	order  []*node          // the same in the order of their Linux names, once these are settled
 	in     bool             // part of the device being written
 }
 
@@ -72,17 +73,13 @@ func (n *node) parent(path string, over bool) (*node, string, error) {
 	return at, parts[len(parts)-1], nil
 }
 
-// put adds e, whose name and children are set here, at path. A directory that is
-// there already keeps its spelling, its children and, unless e is the image's own
-// entry, its metadata.
-func (n *node) put(path string, e *node, over, image bool) error {
+// put adds e, whose name and children are set here, at path. What is there already
+// stays, unless over says that e wins; a directory stays even then, if e is one too.
+func (n *node) put(path string, e *node, over bool) error {
 	if path == "" {
-		if image {
-			n.sec, n.nsec = e.sec, e.nsec
-		}
 		return nil
 	}
-	dir, name, err := n.parent(path, over || image)
+	dir, name, err := n.parent(path, over)
 	if err != nil || dir == nil {
 		return err
 	}
@@ -91,12 +88,7 @@ func (n *node) put(path string, e *node, over, image bool) error {
 	isDir := e.mode.IsDir()
 	switch {
 	case old == nil:
-	case isDir && old.kids != nil:
-		if image {
-			old.mode, old.sec, old.nsec = e.mode, e.sec, e.nsec
-		}
-		return nil
-	case !over && !image:
+	case isDir && old.kids != nil, !over:
 		return nil
 	default:
 		name = old.real
@@ -109,9 +101,12 @@ func (n *node) put(path string, e *node, over, image bool) error {
 	return nil
 }
 
-// sorted lists the children in the byte order of their Linux names.
+// sorted lists the children in the byte order of their Linux names, which do not change any more.
 func (n *node) sorted() []*node {
-	return slices.SortedFunc(maps.Values(n.kids), func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	if len(n.order) != len(n.kids) {
+		n.order = slices.SortedFunc(maps.Values(n.kids), func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	}
+	return n.order
 }
 
 // mark notes which entries go with device dev: those whose bytes lie there and

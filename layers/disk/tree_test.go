@@ -16,8 +16,8 @@ func put(t *testing.T, n *node, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
 		words := strings.Split(line, " ")
-		over, image := words[0] == "o", words[0] != "u" && words[0] != "o"
-		if !image {
+		over := words[0] != "u"
+		if words[0] == "u" || words[0] == "o" {
 			words = words[1:]
 		}
 		e := &node{sec: epoch, dev: 1}
@@ -29,7 +29,7 @@ func put(t *testing.T, n *node, lines ...string) {
 		case "l":
 			e.mode, e.target = fs.ModeSymlink|0o777, strings.Join(words[2:], " ")
 		}
-		if err := n.put(words[1], e, over, image); err != nil {
+		if err := n.put(words[1], e, over); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 	}
@@ -97,11 +97,11 @@ func TestOverClearsTheWay(t *testing.T) {
 func TestBadNamesAreRefused(t *testing.T) {
 	for _, name := range []string{"..", "a/../b", "a//b", "./a", "a/", "/a", "a\x00b"} {
 		n := newDir("")
-		if err := n.put(name, &node{mode: 0o644}, false, true); err == nil {
+		if err := n.put(name, &node{mode: 0o644}, true); err == nil {
 			t.Errorf("%q was accepted", name)
 		}
 	}
-	if err := newDir("").put(strings.Repeat("a/", maxDepth)+"a", &node{}, false, true); err == nil {
+	if err := newDir("").put(strings.Repeat("a/", maxDepth)+"a", &node{}, true); err == nil {
 		t.Error("a path of any depth was accepted")
 	}
 }
