@@ -12,25 +12,6 @@ import (
 	"github.com/mullion/mullion/internal/nt"
 )
 
-// layersOf makes a base hive of random content and n random deltas over it.
-func layersOf(rt *rapid.T, t testing.TB, n int) [][]byte {
-	files := [][]byte{treeBytes(t, NewTree(Options{Time: oldTime}))}
-	for i := range n + 1 {
-		e := NewEdit(newStack(t, files...), Options{Time: newTime + nt.Filetime(i), Owner: nt.System})
-		for range rapid.IntRange(0, 10).Draw(rt, "operations") {
-			operation(rt, t, e, modelOf(t, rootOf(t, e)))
-		}
-		if i == 0 {
-			merged, err := e.Merge()
-			do(t, err)
-			files[0] = treeBytes(t, merged)
-			continue
-		}
-		files = append(files, deltaBytes(t, e))
-	}
-	return files
-}
-
 // canonical is a dump in which the order and, where noTimes, the times do not count.
 func canonical(t testing.TB, root Key, noTimes bool) string {
 	t.Helper()
@@ -82,8 +63,13 @@ func squash(t testing.TB, files ...[]byte) []byte {
 // TestDiffProperties leads from one random registry to another by a delta.
 func TestDiffProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		base := newStack(t, layersOf(rt, t, rapid.IntRange(0, 2).Draw(rt, "layers"))...)
-		next := newStack(t, layersOf(rt, t, 0)...)
+		draw := newDrawer(rt)
+		files := draw.layers(t, rapid.IntRange(0, 2).Draw(rt, "layers"))
+		base := newStack(t, files...)
+		next := newStack(t, draw.layers(t, 0)...)
+		if draw.chance(50) { // a state that is near
+			next = newStack(t, append(files, draw.layerFile(t, files...))...)
+		}
 		d, err := Diff(base, rootOf(t, next), Options{Time: newTime})
 		do(t, err)
 		h := openBytes(t, deltaFile(t, d))
@@ -114,7 +100,8 @@ func TestDiffProperties(t *testing.T) {
 // TestSquashProperties holds one delta against those that it replaces.
 func TestSquashProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		f := layersOf(rt, t, 3)
+		draw := newDrawer(rt)
+		f := draw.layers(t, 3)
 		want := canonical(t, rootOf(t, newStack(t, f...)), false)
 		all := squash(t, f[1:]...)
 		for what, file := range map[string][]byte{
@@ -128,7 +115,7 @@ func TestSquashProperties(t *testing.T) {
 			}
 		}
 		// Over another base, too.
-		other := layersOf(rt, t, 0)[0]
+		other := draw.layers(t, 0)[0]
 		if got, want := canonical(t, rootOf(t, newStack(t, other, all)), false), canonical(t, rootOf(t, newStack(t, other, f[1], f[2], f[3])), false); got != want {
 			rt.Fatalf("over another base:\n%s\nwant\n%s", got, want)
 		}

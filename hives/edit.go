@@ -130,16 +130,16 @@ func (e *Edit) follow(names []string, missing func(k *editKey, name string) (*ed
 
 // add creates a subkey that does not exist, perhaps in the place of a deleted one.
 func (e *Edit) add(parent *editKey, name string) (*editKey, error) {
-	sd, err := e.descriptor(parent)
+	above, err := parent.shown()
 	if err != nil {
 		return nil, err
 	}
-	inherited, ok := e.inherited[string(sd)]
+	inherited, ok := e.inherited[string(above.SD)]
 	if !ok {
-		inherited = nt.InheritKey(sd, e.o.Owner)
-		e.inherited[string(sd)] = inherited
+		inherited = nt.InheritKey(above.SD, e.o.Owner)
+		e.inherited[string(above.SD)] = inherited
 	}
-	c := &editKey{name: name, info: &Info{SD: inherited, LastWrite: e.o.Time}}
+	c := &editKey{name: name, info: &Info{SD: inherited, LastWrite: e.o.Time, User: inheritUser(above.User)}}
 	parent.place(c)
 	return c, nil
 }
@@ -156,13 +156,22 @@ func (k *editKey) place(c *editKey) {
 	k.kids[i] = c
 }
 
-// descriptor returns the security descriptor that a key shows.
-func (e *Edit) descriptor(k *editKey) ([]byte, error) {
+// shown returns what a key shows beside its content, but for its time.
+func (k *editKey) shown() (Info, error) {
 	if k.info != nil {
-		return k.info.SD, nil
+		return *k.info, nil
 	}
-	info, err := k.below.Info()
-	return info.SD, err
+	return k.below.Info()
+}
+
+// inheritUser gives a new key the virtualisation controls of the key above, if they are
+// for all below it.
+func inheritUser(above uint8) uint8 {
+	const recurse, controls = 0x8, 0xF
+	if above&recurse == 0 {
+		return 0
+	}
+	return above & controls
 }
 
 // CreateKey creates a key and all above it that do not exist yet. Security is

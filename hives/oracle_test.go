@@ -411,7 +411,7 @@ func (r *reglookup) key(path string, k Key) {
 	}
 	for v, err := range k.Values() {
 		do(r.t, err)
-		f := r.next(path + "/" + quoted(v.Name))
+		f := r.next(show + "/" + quoted(v.Name))
 		if why := sameLookup(f, v); why != "" {
 			r.t.Errorf("%s: value %q: %s", path, v.Name, why)
 		}
@@ -442,7 +442,7 @@ func sameLookup(f []string, v Value) string {
 		if got := unquoted(f[2]); got != string(v.Data) {
 			return fmt.Sprintf("reglookup has %d bytes, we %d, or others", len(got), len(v.Data))
 		}
-	case (v.Type == SZ || v.Type == ExpandSZ) && len(v.Data)%2 == 0:
+	case (v.Type == SZ || v.Type == ExpandSZ) && len(v.Data) > 0 && len(v.Data)%2 == 0:
 		if text := v.Text(); isASCII(text) && !strings.Contains(text, "\x00") && unquoted(f[2]) != text {
 			return fmt.Sprintf("reglookup says %s, we %q", f[2], text)
 		}

@@ -116,7 +116,7 @@ func dumpKey(t testing.TB, b *strings.Builder, path string, k Key, full bool) {
 	}
 	fmt.Fprintf(b, "[%s]", path)
 	if full {
-		fmt.Fprintf(b, " %d %x class=%q link=%v layer=%#x", info.LastWrite, info.SD, info.Class, info.Symlink, info.Layer)
+		fmt.Fprintf(b, " %d %x class=%q link=%v layer=%#x flags=%#x,%#x", info.LastWrite, info.SD, info.Class, info.Symlink, info.Layer, info.Flags, info.User)
 	}
 	b.WriteByte('\n')
 	for v, err := range k.Values() {
