@@ -81,15 +81,24 @@ func Run(ctx context.Context, o Options, commandLine string) (exit uint32, err e
 	return exit, err
 }
 
+// maxDepth is how many programs may wait for each other.
+const maxDepth = 50
+
 // start runs the program that a command line names.
 func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	if p.Depth > maxDepth {
+		return 0, &proc.Unsupported{Command: line, Why: fmt.Sprintf("more than %d programs have started each other", maxDepth)}
+	}
 	name, rest := cmdexe.SplitProgram(line)
 	base := strings.TrimSuffix(strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/"))), ".exe")
 	if base == "" {
 		return 0, &proc.Unsupported{Command: line, Why: "the command line is empty"}
+	}
+	if ext := strings.ToLower(path.Ext(cmdexe.Search(p, name))); ext == ".bat" || ext == ".cmd" {
+		return cmdexe.Main(ctx, p, " /c "+line, start) // as CreateProcess does
 	}
 	if err := ours(p, name, base); err != nil {
 		return 0, err

@@ -246,12 +246,13 @@ func TestUnsupported(t *testing.T) {
 		{`cmd /S /C powershell -Command "Get-Item x"`, "powershell"},
 		{`powershell -Command x`, "powershell"},
 		{`cmd /S /C echo a & msiexec /i x.msi /qn`, "msiexec"},
-		{`cmd /S /C for %i in (a b) do echo %i`, "for %i in (a b) do echo %i"},
-		{`cmd /S /C call x.bat`, "call x.bat"},
+		{`cmd /S /C call x.bat`, "x.bat"},
+		{`cmd /S /C goto end`, "goto end"},
+		{`cmd /S /C start app.exe`, "start app.exe"},
+		{`cmd /S /C for %i in (a) do (echo %~ti)`, "%~t"},
 		{`cmd /S /C .\setup.exe /S`, `.\setup.exe`},
 		{`C:\tools\reg.exe query HKLM\SOFTWARE`, `C:\tools\reg.exe`},
 		{`cmd /S /C echo %DATE%`, "%DATE%"},
-		{`cmd /S /C set /a X=1+1`, "set /a X=1+1"},
 		{`cmd /S /C setx NAME value`, "setx NAME value"},
 		{`cmd /S /C reg add HKCU\Software\X /v a /d b /f`, `reg add HKCU\Software\X /v a /d b /f`},
 		{`cmd /S /C reg import x.reg`, `reg import x.reg`},
@@ -448,12 +449,25 @@ func TestRegQuery(t *testing.T) {
 
 // Whatever the line, the shell comes back with an exit code or an error.
 func FuzzRun(f *testing.F) {
-	for _, seed := range []string{`echo a`, `if exist x (echo a) else b`, `a & b && c || d | e`, `echo %OS:~1,2% %X:a=b%`, `"a" > b 2>&1 < c`, `reg add HKLM\SOFTWARE\X /v a`, `md a& rd/s/q a`, `((((a`, `copy * *`, `for`, "a\nb"} {
+	for _, seed := range []string{`echo a`, `if exist x (echo a) else b`, `a & b && c || d | e`, `echo %OS:~1,2% %X:a=b%`, `"a" > b 2>&1 < c`, `reg add HKLM\SOFTWARE\X /v a`, `md a& rd/s/q a`, `((((a`, `copy * *`, `for`, "a\nb",
+		`for /f "tokens=1,2* delims=," %a in ("a,b,c") do echo %~nxa !b!`, "@echo off;;setlocal enabledelayedexpansion;;:l;;set /a n+=1;;if !n! lss 3 goto l;;call :s %*;;:s;;echo %~dp0 %1 (", `set /a (1+2)*~3<<1`} {
 		f.Add(seed)
 	}
 	s := newScratch(f)
+	e, err := offline.Environment(s.Registry(), "")
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, line string) {
-		runLine(t, s, "cmd /S /C "+line)
+		// A loop without end is right too; what matters is that it can be stopped.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.WriteFile("fuzz.bat", strings.NewReader(strings.ReplaceAll(line, ";;", "\r\n"))); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"cmd /S /C " + line, "fuzz.bat a b"} {
+			_, _ = offline.Run(ctx, offline.Options{Scratch: s, Env: e}, line)
+		}
 	})
 }
 

@@ -51,6 +51,22 @@ func builtin(name string) (command, bool) {
 		return command{run: (*shell).typeOut}, true
 	case "mklink":
 		return command{run: (*shell).mklink}, true
+	case "goto":
+		return command{run: (*shell).jump, keepsErrorlevel: true}, true
+	case "shift":
+		return command{run: (*shell).shift, keepsErrorlevel: true}, true
+	case "setlocal":
+		return command{run: (*shell).setlocal, keepsErrorlevel: true}, true
+	case "endlocal":
+		return command{run: (*shell).endlocal, keepsErrorlevel: true}, true
+	case "pause":
+		return command{run: (*shell).pause, keepsErrorlevel: true}, true
+	case "break", "verify", "prompt", "color", "cls":
+		return command{run: nothing, keepsErrorlevel: true}, true
+	case "path":
+		return command{run: (*shell).path, keepsErrorlevel: true}, true
+	case "assoc", "ftype", "date", "time", "vol":
+		return command{run: refused(name)}, true
 	}
 	return command{}, false
 }
@@ -58,8 +74,9 @@ func builtin(name string) (command, bool) {
 // Builtins lists the built-in commands, sorted.
 func Builtins() []string {
 	return []string{
-		"cd", "chdir", "copy", "del", "echo", "erase", "exit", "if", "md", "mkdir", "mklink", "move", "popd", "pushd",
-		"rd", "rem", "ren", "rename", "rmdir", "set", "title", "type", "ver",
+		"break", "call", "cd", "chdir", "cls", "color", "copy", "del", "dir", "echo", "endlocal", "erase", "exit", "for", "goto", "if",
+		"md", "mkdir", "mklink", "move", "path", "pause", "popd", "prompt", "pushd", "rd", "rem", "ren", "rename", "rmdir", "set",
+		"setlocal", "shift", "start", "title", "type", "ver", "verify",
 	}
 }
 
@@ -74,13 +91,20 @@ func builtinName(name, args string) (string, string) {
 	if name[i] == '.' && !slices.Contains([]string{"echo", "cd", "chdir"}, head) {
 		return name, args
 	}
-	if _, ok := builtin(head); ok {
+	if _, ok := builtin(head); ok || head == "call" || head == "start" {
 		return head, name[i:] + args
 	}
 	return name, args
 }
 
 func nothing(*shell, string) (uint32, error) { return 0, nil }
+
+// refused is a built-in that cannot be carried out.
+func refused(name string) func(*shell, string) (uint32, error) {
+	return func(_ *shell, args string) (uint32, error) {
+		return unsupported(name, args, "its result depends on the machine or the time and would differ from build to build")
+	}
+}
 
 // syntax complains as most built-ins do about their arguments.
 func (s *shell) syntax() (uint32, error) {
@@ -97,9 +121,16 @@ func unsupported(name, args, why string) (uint32, error) {
 func (s *shell) echo(args string) (uint32, error) {
 	switch text := strings.TrimSpace(args); {
 	case text == "":
-		s.p.Println("ECHO is on.")
+		state := "on"
+		if s.script != nil && s.script.quiet() {
+			state = "off"
+		}
+		s.p.Println("ECHO is %s.", state)
 		return 0, nil
 	case strings.EqualFold(text, "on"), strings.EqualFold(text, "off"):
+		if s.script != nil {
+			*s.script.echoOff = strings.EqualFold(text, "off")
+		}
 		return 0, nil
 	case text == "/?":
 		return unsupported("echo", args, "there is no help without Windows")
@@ -111,8 +142,14 @@ func (s *shell) echo(args string) (uint32, error) {
 // set lists, sets or removes variables of this shell.
 func (s *shell) set(args string) (uint32, error) {
 	text := strings.TrimLeft(args, delims)
-	if strings.HasPrefix(text, "/") {
-		return unsupported("set", args, "arithmetic and questions are not known without Windows yet")
+	if len(text) >= 2 && text[0] == '/' {
+		switch text[1] | 0x20 {
+		case 'a':
+			return s.setNumber(text[2:])
+		case 'p':
+			return s.ask(text[2:])
+		}
+		return s.syntax()
 	}
 	if after, ok := strings.CutPrefix(text, `"`); ok {
 		text = after
@@ -209,23 +246,27 @@ func (s *shell) popd(string) (uint32, error) {
 	return 0, nil
 }
 
-// exit ends the shell. /b, which ends a batch file, does so too where there is
-// none.
+// exit ends the shell; with /b only the batch file, where there is one.
 func (s *shell) exit(args string) (uint32, error) {
 	words, options := arguments(args)
 	if !only(options, "/b") {
 		return s.syntax()
 	}
-	s.exited, s.code = true, s.errorlevel
+	code := s.errorlevel
 	if len(words) > 0 {
 		n, err := strconv.ParseInt(words[0], 10, 64)
 		if err != nil || n != int64(int32(n)) && n != int64(uint32(n)) {
 			return unsupported("exit", args, "the exit code is not a number of 32 bits")
 		}
-		s.code = uint32(n)
+		code = uint32(n)
 	}
-	s.errorlevel = s.code
-	return s.code, nil
+	s.errorlevel = code
+	if s.script != nil && has(options, "/b") {
+		s.script.done = true
+	} else {
+		s.exited, s.code = true, code
+	}
+	return code, nil
 }
 
 func (s *shell) ver(args string) (uint32, error) {

@@ -35,7 +35,7 @@ func (p *parser) condition() (node, error) {
 	c.then = then
 	p.skip()
 	if !inParens || !strings.EqualFold(p.peek(), "else") {
-		if inParens && p.operator() != "" {
+		if inParens && p.joined() {
 			return nil, ambiguous(p.s[start:])
 		}
 		return c, nil
@@ -44,25 +44,31 @@ func (p *parser) condition() (node, error) {
 	if c.other, inParens, err = p.branch(); err != nil {
 		return nil, err
 	}
-	if inParens && p.operator() != "" {
+	if inParens && p.joined() {
 		return nil, ambiguous(p.s[start:])
 	}
 	return c, nil
 }
 
+// joined reports whether an operator comes next in the same line.
+func (p *parser) joined() bool {
+	op := p.operator()
+	return op != "" && op != "\n"
+}
+
 func ambiguous(text string) error {
-	return &proc.Unsupported{Command: text, Why: "what follows the closing parenthesis belongs to the if; put parentheses around the whole if"}
+	return &proc.Unsupported{Command: text, Why: "what follows the closing parenthesis belongs to it as well; put parentheses around the whole command"}
 }
 
 // branch parses what an if does. Without parentheses that is the rest of the
 // list.
 func (p *parser) branch() (n node, inParens bool, err error) {
 	p.skip()
-	if p.pos < len(p.s) && p.s[p.pos] == '(' {
+	if strings.HasPrefix(strings.TrimLeft(p.s[p.pos:], "@"+delims), "(") {
 		n, err = p.command()
 		return n, true, err
 	}
-	n, err = p.list(0)
+	n, err = p.list(oneLine)
 	return n, false, err
 }
 
@@ -105,8 +111,16 @@ func (p *parser) test(c *condition, word string) error {
 }
 
 // holds evaluates an if.
-func (s *shell) holds(c *condition) (bool, error) {
-	yes, err := s.holdsPlain(c)
+func (s *shell) holds(n *condition) (bool, error) {
+	c := *n
+	var err error
+	if c.left, err = s.late(c.left); err != nil {
+		return false, err
+	}
+	if c.right, err = s.late(c.right); err != nil {
+		return false, err
+	}
+	yes, err := s.holdsPlain(&c)
 	return yes != c.not, err
 }
 
@@ -115,8 +129,7 @@ func (s *shell) holdsPlain(c *condition) (bool, error) {
 	case "exist":
 		return s.exists(unquote(c.left)), nil
 	case "defined":
-		_, ok := s.p.Env.Get(c.left)
-		return ok, nil
+		return s.defined(c.left), nil
 	case "errorlevel":
 		n, err := strconv.Atoi(c.left)
 		if err != nil {

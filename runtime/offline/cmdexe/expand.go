@@ -12,7 +12,11 @@ import (
 // Windows (8191 characters, of at most 3 bytes each here).
 const maxLine = 3 * 8191
 
-// expand replaces %NAME%, %NAME:old=new% and %NAME:~start,length%.
+// tooLong is the error for a line that Windows would refuse too.
+var tooLong = &proc.Unsupported{Command: "cmd", Why: "the command line is longer than 8191 characters"}
+
+// expand replaces %NAME%, %NAME:old=new% and %NAME:~start,length%. In a batch
+// file also %0 to %9, %* and %%, and there what is not set is empty.
 func (s *shell) expand(line string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(line); {
@@ -26,50 +30,79 @@ func (s *shell) expand(line string) (string, error) {
 			return "", err
 		}
 		if n == 0 {
-			b.WriteByte('%')
+			if s.script == nil {
+				b.WriteByte('%')
+			}
 			i++
 			continue
 		}
 		b.WriteString(value)
 		i += n
 		if b.Len() > maxLine {
-			break
+			return "", tooLong
 		}
-	}
-	if b.Len() > maxLine {
-		return "", &proc.Unsupported{Command: "cmd", Why: "the command line is longer than 8191 characters"}
 	}
 	return b.String(), nil
 }
 
 // variable reads the reference that text starts with; n is its length, 0 if it
-// is not one and the percent sign stands for itself.
+// is not one.
 func (s *shell) variable(text string) (value string, n int, err error) {
+	if s.script != nil {
+		if value, n, err = s.parameter(text); n > 0 || err != nil {
+			return value, n, err
+		}
+	}
 	end := strings.IndexAny(text[1:], "%:") + 1
 	if end <= 1 {
 		return "", 0, nil
-	}
-	// A colon straight before the closing percent sign belongs to the name.
-	if text[end] == ':' && strings.HasPrefix(text[end:], ":%") {
-		end++
-	}
-	name := text[1:end]
-	value, ok, err := s.lookup(name)
-	if err != nil || !ok {
-		return "", 0, err
-	}
-	if text[end] == '%' {
-		return value, end + 1, nil
 	}
 	closing := strings.IndexByte(text[end:], '%')
 	if closing < 0 {
 		return "", 0, nil
 	}
-	value, ok = modify(value, text[end+1:end+closing])
-	if !ok {
+	value, ok, err := s.reference(text[1 : end+closing])
+	switch {
+	case err != nil:
+		return "", 0, err
+	case ok:
+		return value, end + closing + 1, nil
+	case s.script != nil && !s.defined(text[1:end]):
+		return "", end + 1, nil
+	}
+	return "", 0, nil
+}
+
+// parameter reads what only batch files have.
+func (s *shell) parameter(text string) (value string, n int, err error) {
+	if len(text) < 2 {
 		return "", 0, nil
 	}
-	return value, end + closing + 1, nil
+	switch c := text[1]; {
+	case c == '%':
+		return "%", 2, nil
+	case c == '*':
+		return s.script.all, 2, nil
+	case c >= '0' && c <= '9':
+		return s.script.arg(int(c - '0')), 2, nil
+	case c == '~':
+		script := s.script
+		return s.modified(text, func(c byte) (string, bool) {
+			if c < '0' || c > '9' {
+				return "", false
+			}
+			if c == '0' && len(text) > 2 && text[2] != '0' {
+				return script.path, true // its parts are those of the file's path
+			}
+			return script.arg(int(c - '0')), true
+		})
+	}
+	return "", 0, nil
+}
+
+func (s *shell) defined(name string) bool {
+	_, ok := s.p.Env.Get(name)
+	return ok
 }
 
 // lookup finds a variable, set or computed.

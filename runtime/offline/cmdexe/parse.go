@@ -6,42 +6,6 @@ import (
 	"github.com/mullion/mullion/runtime/offline/proc"
 )
 
-// node is a piece of a parsed line: one of seq, block, condition or simple.
-type node interface{}
-
-// seq is two commands joined by &, &&, || or |.
-type seq struct {
-	op          string
-	left, right node
-}
-
-// block is a list in parentheses.
-type block struct {
-	body   node
-	redirs []redirect
-}
-
-// condition is an if.
-type condition struct {
-	not, fold   bool
-	test        string // "exist", "defined", "errorlevel", "==", "EQU" ...
-	left, right string
-	then, other node // other is nil without else
-}
-
-// simple is a command: its name and, as written, all that follows it.
-type simple struct {
-	name, args string
-	redirs     []redirect
-}
-
-// redirect is one redirection, in the order written.
-type redirect struct {
-	handle int    // 0, 1 or 2
-	op     string // "<", ">", ">>" or ">&"
-	target string // a file name, or a handle for ">&"
-}
-
 const (
 	delims   = " \t,;=\v\f"
 	maxDepth = 64 // of parentheses and ifs
@@ -54,16 +18,18 @@ type parser struct {
 	nest  int // of all that recurses
 }
 
-// parse turns an expanded line into a tree; nil for a line without commands.
-func parse(line string) (node, error) {
-	if i := strings.IndexAny(strings.TrimRight(line, "\r\n"), "\r\n"); i >= 0 {
-		return nil, &proc.Unsupported{Command: "cmd", Why: "the command has several lines, and cmd ends at the first line break; join them with &&"}
-	}
-	p := &parser{s: strings.TrimRight(line, "\r\n")}
+// errOpen says that the text ends within parentheses: a batch file goes on with
+// its next line.
+var errOpen = &syntaxError{}
+
+// parse turns expanded text into a tree; nil for text without commands. Only the
+// text of a batch file has several lines, and only within parentheses.
+func parse(text string) (node, error) {
+	p := &parser{s: strings.TrimRight(text, "\r\n")}
 	if p.skip(); p.pos == len(p.s) {
 		return nil, nil
 	}
-	n, err := p.list(0)
+	n, err := p.list(anyLine)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +39,14 @@ func parse(line string) (node, error) {
 	return n, nil
 }
 
-// operators by how loosely they bind.
-var operators = [...]string{"&", "||", "&&", "|"}
+// operators by how loosely they bind. A line end is one within parentheses.
+var operators = [...]string{"\n", "&", "||", "&&", "|"}
+
+// Where a list begins: with all operators, or with those of one line.
+const (
+	anyLine = 0
+	oneLine = 1
+)
 
 // list parses commands joined by the operators from level on; all of them group
 // to the left.
@@ -88,8 +60,11 @@ func (p *parser) list(level int) (node, error) {
 	}
 	for p.operator() == operators[level] {
 		p.pos += len(operators[level])
-		if p.skip(); level == 0 && (p.pos == len(p.s) || p.s[p.pos] == ')') {
-			break // a final & is allowed
+		if p.skip(); level == anyLine {
+			p.skipLines()
+		}
+		if level <= oneLine && p.ends() {
+			break // a final & or line end is allowed
 		}
 		right, err := p.list(level + 1)
 		if err != nil {
@@ -100,11 +75,24 @@ func (p *parser) list(level int) (node, error) {
 	return left, nil
 }
 
+// ends reports whether no further command comes in this line.
+func (p *parser) ends() bool {
+	return p.pos == len(p.s) || p.s[p.pos] == ')' || p.s[p.pos] == '\n'
+}
+
+// skipLines passes over empty lines.
+func (p *parser) skipLines() {
+	for p.pos < len(p.s) && p.s[p.pos] == '\n' {
+		p.pos++
+		p.skip()
+	}
+}
+
 // operator looks at the operator that comes next; "" if none does.
 func (p *parser) operator() string {
 	p.skip()
 	rest := p.s[p.pos:]
-	for _, op := range []string{"||", "&&", "|", "&"} {
+	for _, op := range []string{"||", "&&", "|", "&", "\n"} {
 		if strings.HasPrefix(rest, op) {
 			return op
 		}
@@ -139,13 +127,13 @@ func (p *parser) command() (node, error) {
 	case c == '&' || c == '|' || c == ')':
 		return nil, &syntaxError{p.s[p.pos : p.pos+1]}
 	case c == ':':
-		return nil, &proc.Unsupported{Command: p.s[p.pos:], Why: "labels belong into batch files"}
+		return nil, &proc.Unsupported{Command: p.s[p.pos:], Why: "labels stand at the start of a batch file's line"}
 	}
 	switch word := strings.ToLower(p.peek()); word {
 	case "if":
 		return p.condition()
-	case "for", "goto", "call", "start":
-		return nil, &proc.Unsupported{Command: p.s[p.pos:], Why: word + " cannot be carried out without Windows yet"}
+	case "for":
+		return p.loop()
 	case "rem":
 		return p.remark()
 	}
@@ -155,7 +143,7 @@ func (p *parser) command() (node, error) {
 // peek returns the word that comes next, up to a delimiter or special character.
 func (p *parser) peek() string {
 	rest := p.s[p.pos:]
-	if i := strings.IndexAny(rest, delims+"&|<>()\"^/.:"); i >= 0 {
+	if i := strings.IndexAny(rest, delims+"&|<>()\"^/.:\n"); i >= 0 {
 		// A dot or colon right after the word makes it another one: "if.exe".
 		if strings.IndexByte(".:", rest[i]) >= 0 {
 			return ""
@@ -168,15 +156,22 @@ func (p *parser) peek() string {
 func (p *parser) block() (node, error) {
 	p.pos++
 	p.depth++
-	if p.skip(); p.pos < len(p.s) && p.s[p.pos] == ')' {
+	p.skip()
+	if p.skipLines(); p.pos < len(p.s) && p.s[p.pos] == ')' {
 		return nil, &syntaxError{")"}
 	}
-	body, err := p.list(0)
+	if p.pos == len(p.s) {
+		return nil, errOpen
+	}
+	body, err := p.list(anyLine)
 	if err != nil {
 		return nil, err
 	}
 	p.depth--
-	if p.skip(); p.pos == len(p.s) || p.s[p.pos] != ')' {
+	if p.skip(); p.pos == len(p.s) {
+		return nil, errOpen
+	}
+	if p.s[p.pos] != ')' {
 		return nil, &syntaxError{}
 	}
 	p.pos++
@@ -204,9 +199,13 @@ func (p *parser) block() (node, error) {
 func (p *parser) remark() (node, error) {
 	p.pos += len("rem")
 	if p.operator() == "" {
-		p.pos = len(p.s)
+		if i := strings.IndexByte(p.s[p.pos:], '\n'); i >= 0 {
+			p.pos += i
+		} else {
+			p.pos = len(p.s)
+		}
 	}
-	return &simple{name: "rem"}, nil
+	return &simple{text: "rem"}, nil
 }
 
 // simple parses a command and its redirections, which may stand anywhere in it.
@@ -217,7 +216,7 @@ func (p *parser) simple() (node, error) {
 loop:
 	for p.pos < len(p.s) {
 		ch := p.s[p.pos]
-		if quoted {
+		if quoted && ch != '\n' {
 			quoted = ch != '"'
 			text.WriteByte(ch)
 			p.pos++
@@ -225,7 +224,7 @@ loop:
 			continue
 		}
 		switch ch {
-		case '&', '|':
+		case '&', '|', '\n':
 			break loop
 		case ')':
 			if p.depth > 0 {
@@ -257,8 +256,8 @@ loop:
 		plain = ch != '"'
 		p.pos++
 	}
-	c.name, c.args = splitName(text.String())
-	if c.name == "" && len(c.redirs) == 0 {
+	c.text = text.String()
+	if strings.Trim(c.text, delims) == "" && len(c.redirs) == 0 {
 		return nil, &syntaxError{}
 	}
 	return c, nil
@@ -317,7 +316,7 @@ func (p *parser) word() string {
 	for p.pos < len(p.s) {
 		ch := p.s[p.pos]
 		if !quoted {
-			if strings.IndexByte(delims, ch) >= 0 || strings.IndexByte("&|<>", ch) >= 0 || (ch == ')' && p.depth > 0) {
+			if strings.IndexByte(delims, ch) >= 0 || strings.IndexByte("&|<>\n", ch) >= 0 || (ch == ')' && p.depth > 0) {
 				break
 			}
 			if ch == '^' && p.pos+1 < len(p.s) {

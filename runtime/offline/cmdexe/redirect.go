@@ -27,6 +27,9 @@ func (s *shell) redirected(list []redirect, f func() (uint32, error)) (rc uint32
 		}
 	}()
 	for _, r := range list {
+		if r.target, err = s.late(r.target); err != nil {
+			return 0, err
+		}
 		file, ok, err := s.redirect(r)
 		if file != nil {
 			files = append(files, file)

@@ -20,6 +20,16 @@ type shell struct {
 	exited     bool
 	code       uint32   // the exit code, once exited
 	dirs       []string // of pushd
+
+	loops   map[byte]string // the variables of the loops around what runs
+	delayed bool            // whether !NAME! is replaced
+	script  *script         // the batch file that runs; nil on a command line
+	depth   int             // of calls and loops
+}
+
+// stopped reports whether the rest of a line is not to be run.
+func (s *shell) stopped() bool {
+	return s.exited || (s.script != nil && (s.script.done || s.script.jump != ""))
 }
 
 // Main is cmd.exe. rest is the command line after the program's name, as
@@ -86,22 +96,36 @@ func outerQuotes(s string, strip bool) string {
 // line expands, parses and runs one line.
 func (s *shell) line(ctx context.Context, line string) (uint32, error) {
 	if len(line) > maxLine {
-		return 0, &proc.Unsupported{Command: "cmd", Why: "the command line is longer than 8191 characters"}
+		return 0, tooLong
+	}
+	if i := strings.IndexAny(strings.TrimRight(line, "\r\n"), "\r\n"); i >= 0 {
+		return 0, &proc.Unsupported{Command: "cmd", Why: "the command has several lines, and cmd ends at the first line break; join them with &&"}
 	}
 	line, err := s.expand(line)
 	if err != nil {
 		return 0, err
 	}
 	n, err := parse(line)
+	if err != nil || n == nil {
+		return s.complained(err)
+	}
+	rc, err := s.run(ctx, n)
+	if err != nil {
+		return s.complained(err)
+	}
+	return rc, nil
+}
+
+// complained prints the error of a line that cmd cannot read, whose exit code is
+// 1; any other error is ours.
+func (s *shell) complained(err error) (uint32, error) {
 	var syntax *syntaxError
 	if errors.As(err, &syntax) {
 		s.p.Complain("%s", syntax)
+		s.errorlevel = 1
 		return 1, nil
 	}
-	if err != nil || n == nil {
-		return 0, err
-	}
-	return s.run(ctx, n)
+	return 0, err
 }
 
 // run executes a node and returns its return code, which && and || go by. It may
@@ -127,8 +151,16 @@ func (s *shell) run(ctx context.Context, n node) (uint32, error) {
 			return s.run(ctx, n.other)
 		}
 		return 0, nil
+	case *loop:
+		return s.loop(ctx, n)
 	case *simple:
-		return s.redirected(n.redirs, func() (uint32, error) { return s.dispatch(ctx, n) })
+		return s.redirected(n.redirs, func() (uint32, error) {
+			text, err := s.late(n.text)
+			if err != nil {
+				return 0, err
+			}
+			return s.dispatch(ctx, text)
+		})
 	}
 	return 0, nil
 }
@@ -138,7 +170,7 @@ func (s *shell) sequence(ctx context.Context, n *seq) (uint32, error) {
 		return s.pipe(ctx, n)
 	}
 	rc, err := s.run(ctx, n.left)
-	if err != nil || s.exited {
+	if err != nil || s.stopped() {
 		return rc, err
 	}
 	switch {
@@ -173,7 +205,9 @@ func (s *shell) pipe(ctx context.Context, n *seq) (uint32, error) {
 	return rc, err
 }
 
-func (s *shell) child() *shell { return &shell{p: s.p.Child(), exec: s.exec} }
+func (s *shell) child() *shell {
+	return &shell{p: s.p.Child(), exec: s.exec, loops: s.loops, script: s.script.child(), depth: s.depth}
+}
 
 // limited refuses to write more than left bytes.
 type limited struct {
@@ -188,31 +222,44 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// dispatch runs a built-in command or a program.
-func (s *shell) dispatch(ctx context.Context, c *simple) (uint32, error) {
-	if c.name == "" {
+// dispatch runs a built-in command, a batch file or a program.
+func (s *shell) dispatch(ctx context.Context, text string) (uint32, error) {
+	name, args := splitName(text)
+	if name == "" {
 		return 0, nil
 	}
-	if len(c.name) == 2 && c.name[1] == ':' {
-		return s.drive(c.name)
+	if len(name) == 2 && name[1] == ':' {
+		return s.drive(name)
 	}
-	name, args := builtinName(c.name, c.args)
-	if b, ok := builtin(name); ok {
-		rc, err := b.run(s, args)
+	lower, rest := builtinName(name, args)
+	switch lower {
+	case "call":
+		return s.call(ctx, rest)
+	case "start":
+		return s.start(ctx, rest)
+	}
+	if b, ok := builtin(lower); ok {
+		rc, err := b.run(s, rest)
 		if !b.keepsErrorlevel || (rc != 0 && !b.keepsOnFailure) {
 			s.errorlevel = rc
 		}
 		return rc, err
 	}
-	rc, err := s.exec(ctx, s.p.Child(), programLine(c))
+	if f := s.batchFile(name); f != nil {
+		return s.transfer(ctx, f, name, args)
+	}
+	return s.program(ctx, name, args)
+}
+
+func (s *shell) program(ctx context.Context, name, args string) (uint32, error) {
+	rc, err := s.exec(ctx, s.p.Child(), programLine(name, args))
 	s.errorlevel = rc
 	return rc, err
 }
 
 // programLine is the command line of a program. A slash ends an unquoted name:
 // "ipconfig/all" is a name and an option.
-func programLine(c *simple) string {
-	name, args := c.name, c.args
+func programLine(name, args string) string {
 	if i := strings.IndexByte(name, '/'); i > 0 && !strings.Contains(name, `"`) {
 		name, args = name[:i], " "+name[i:]+args
 	}

@@ -35,12 +35,20 @@ func Search(p *proc.Process, name string) string {
 	if strings.ContainsAny(name, `\/:`) {
 		return firstFile(p, p.Cwd, name, exts)
 	}
-	dirs := []string{p.Cwd}
-	if path, ok := p.Env.Get("PATH"); ok {
-		list := strings.Split(path, ";")
-		dirs = append(dirs, list[:min(len(list), maxPath)]...)
-	}
-	for _, dir := range dirs {
+	path, _ := p.Env.Get("PATH")
+	return firstIn(p, p.Cwd+";"+path, name, exts)
+}
+
+// searchIn finds a file by its whole name in the directories that a variable lists.
+func (s *shell) searchIn(variable, name string) string {
+	dirs, _ := s.p.Env.Get(variable)
+	return firstIn(s.p, dirs, name, []string{""})
+}
+
+// firstIn looks into directories that semicolons separate.
+func firstIn(p *proc.Process, dirs, name string, exts []string) string {
+	list := strings.Split(dirs, ";")
+	for _, dir := range list[:min(len(list), maxPath)] {
 		dir = strings.Trim(strings.TrimSpace(dir), `"`)
 		if dir == "" {
 			continue

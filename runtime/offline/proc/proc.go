@@ -4,6 +4,7 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -23,6 +24,7 @@ type Process struct {
 	Stdout, Stderr io.Writer
 	Version        string // of Windows, "10.0.20348.2700"; "" if the image has none
 	Admin          bool   // whether it may write the machine's registry
+	Depth          int    // how many processes it descends from
 }
 
 // Program is a command that is a process of its own. args are those after its
@@ -44,6 +46,7 @@ func (e *Unsupported) Error() string { return fmt.Sprintf("%s: %s", e.Command, e
 func (p *Process) Child() *Process {
 	c := *p
 	c.Env = nt.NewEnv(p.Env.List()...)
+	c.Depth++
 	return &c
 }
 
@@ -66,20 +69,30 @@ func (p *Process) Complain(format string, args ...any) {
 // not run by a person: only a line that starts with y means yes, and the end of
 // input means no.
 func (p *Process) Confirm() bool {
+	line, _ := ReadLine(p.Stdin)
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes"
+}
+
+// ReadLine reads a line of at most 4096 bytes without its end, byte by byte, so
+// that the next command finds the rest. At the input's end the line is empty.
+func ReadLine(r io.Reader) (string, error) {
 	var line []byte
 	b := make([]byte, 1)
-	for p.Stdin != nil && len(line) < 4096 {
-		n, err := p.Stdin.Read(b)
+	for r != nil && len(line) < 4096 {
+		n, err := r.Read(b)
 		if n > 0 && b[0] == '\n' {
 			break
 		}
 		line = append(line, b[:n]...)
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err != nil {
+			return "", err
+		}
 	}
-	answer := strings.ToLower(strings.TrimSpace(string(line)))
-	return answer == "y" || answer == "yes"
+	return strings.TrimSuffix(string(line), "\r"), nil
 }
 
 // IsNull reports whether path is the null device.
