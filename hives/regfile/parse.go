@@ -37,7 +37,7 @@ type parser struct {
 	line     string
 	rest     string // of the line, not read yet
 	number   int
-	ansi     bool // version 4: hex(2) and hex(7) hold ANSI text
+	ansi     bool // version 4: the bytes of strings are ANSI text
 	sections []Section
 }
 
@@ -175,7 +175,7 @@ func (p *parser) data() (e Entry, err error) {
 		}
 		e.Type, p.rest = hives.Type(n), rest
 		e.Data, err = p.bytes()
-		if err == nil && p.ansi && (e.Type == hives.ExpandSZ || e.Type == hives.MultiSZ) {
+		if err == nil && p.ansi && isText(e.Type) {
 			e.Data = widen(e.Data)
 		}
 	default:
@@ -183,6 +183,8 @@ func (p *parser) data() (e Entry, err error) {
 	}
 	return e, err
 }
+
+func isText(t hives.Type) bool { return t == hives.SZ || t == hives.ExpandSZ || t == hives.MultiSZ }
 
 // widen turns the ANSI text of version 4 into UTF-16 and adds the NUL that it may lack.
 func widen(text []byte) []byte {

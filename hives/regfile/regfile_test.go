@@ -128,11 +128,11 @@ func TestParse(t *testing.T) {
 		{"continuation", string(Version5) + "\n[k]\n\"h\"=hex:01,\\ ; c\n  ; c\n\n  2,03,\\\n  4,\n\"e\"=hex:\n", []Section{
 			{Path: "k", Values: []Entry{value(hives.BinaryValue("h", []byte{1, 2, 3, 4})), value(hives.BinaryValue("e", nil))}},
 		}},
-		{"version 4", string(Version4) + "\n[k]\n\"e\"=hex(2):25,41\n\"m\"=hex(7):61,00,00\n\"s\"=hex(1):61,00\n", []Section{
+		{"version 4", string(Version4) + "\n[k]\n\"e\"=hex(2):25,41\n\"m\"=hex(7):61,00,00\n\"s\"=hex(1):61,80\n", []Section{
 			{Path: "k", Values: []Entry{
 				value(hives.ExpandValue("e", "%A")),
 				value(hives.MultiValue("m", "a")),
-				value(hives.Value{Name: "s", Type: hives.SZ, Data: []byte("a\x00")}),
+				value(hives.StringValue("s", "a€")),
 			}},
 		}},
 		{"escapes", string(Version5) + "\n[k]\n\"a\\\\b\"=\"c:\\\\d\\n\\r\\0\\q\"\n", []Section{

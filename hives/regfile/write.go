@@ -221,7 +221,7 @@ func (e *encoder) appendBytes(line []byte, v hives.Value) ([]byte, error) {
 	} else {
 		line = fmt.Appendf(line, "hex(%x):", uint32(v.Type))
 	}
-	if !e.wide && (v.Type == hives.ExpandSZ || v.Type == hives.MultiSZ) {
+	if !e.wide && isText(v.Type) {
 		if data = narrow(data); data == nil {
 			return nil, fmt.Errorf("%w: text that is not ASCII, or has no final NUL, needs version 5", ErrForm)
 		}
