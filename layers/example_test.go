@@ -11,12 +11,13 @@ import (
 	"github.com/mullion/mullion/layers"
 )
 
+const day nt.Filetime = 133485408000000000 // 2024-01-01
+
 // sampleLayer is a layer with two mistakes: it spells a directory in another case than the layers below it, and its
 // registry delta is no hive.
 func sampleLayer() io.Reader {
 	var tar bytes.Buffer
 	w := layers.NewWriter(&tar)
-	const day nt.Filetime = 133485408000000000
 	for _, e := range []*layers.Entry{
 		{Name: "Files", Kind: layers.Dir},
 		{Name: "Files/windows", Kind: layers.Dir, SD: nt.DefaultDirSD()},

@@ -104,6 +104,9 @@ func (t *tree) link(e *Entry) error {
 	if !ok {
 		return fmt.Errorf("is a hard link to %q, which is no file earlier in this layer", e.Target)
 	}
+	if mutable(e.Target) {
+		return fmt.Errorf("is a hard link to %q, which an import rewrites", e.Target)
+	}
 	if n >= maxLinks {
 		return fmt.Errorf("is one more hard link than the %d names that NTFS gives the file %q", maxLinks, e.Target)
 	}

@@ -253,6 +253,8 @@ func TestWriterRefuses(t *testing.T) {
 		{"hard link before its file", []*Entry{files, link("Files/a", "Files/b")}, "no file earlier"},
 		{"hard link to a directory", []*Entry{files, dir("Files/d"), link("Files/e", "Files/d")}, "no file earlier"},
 		{"hard link in other case", []*Entry{files, a, link("Files/b", "Files/A")}, "no file earlier"},
+		{"hard link to a hive", []*Entry{files, dir("Files/Windows"), dir("Files/Windows/System32"), dir(hiveFolder), file(hiveFolder+"/SAM", 1),
+			link("Files/Windows/x", hiveFolder+"/SAM")}, "import rewrites"},
 		{"size of a directory", []*Entry{files, at(Entry{Name: "Files/d", Kind: Dir, Size: 1})}, "of 1 bytes"},
 		{"bad descriptor", []*Entry{files, at(Entry{Name: "Files/d", Kind: Dir, SD: []byte("xx")})}, "security descriptor"},
 		{"orphan stream", []*Entry{files, a, at(Entry{Name: "Files/b:s", Kind: Stream})}, "does not follow"},
