@@ -153,7 +153,14 @@ func (c *checker) class(n node) {
 // lists checks the cells of a key's list of subkeys and begins to go through it.
 func (c *checker) lists(l *level) {
 	count, list := u32(l.b, nkSubkeys), u32(l.b, nkList)
-	if count == 0 && (list == noCell || list == 0) {
+	switch {
+	case count == 0 && (list == noCell || list == 0):
+		return
+	case count == 0:
+		c.lost(l.off, ruleCount, "says no subkeys and has a list")
+		return
+	case list == noCell:
+		c.lost(l.off, ruleCount, "says %d subkeys and has no list", count)
 		return
 	}
 	have, ok := c.leaves(list)
@@ -168,7 +175,7 @@ func (c *checker) lists(l *level) {
 		c.found(l.off, ruleCount, "says %d subkeys, its list has %d", count, have)
 	}
 	var err error
-	if l.kids, err = c.h.entriesOf(list, uint32(have)); err != nil {
+	if l.kids, err = c.h.list(l.node); err != nil {
 		c.lost(list, ruleList, "%v", err)
 	}
 }

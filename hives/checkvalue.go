@@ -4,7 +4,7 @@ package hives
 func (c *checker) values(n node) {
 	if n.values() == 0 {
 		if n.flags()&keyHandle == 0 && u32(n.b, nkValues) > 0 {
-			c.found(n.off, ruleCount, "says %d values and has no list", u32(n.b, nkValues))
+			c.lost(n.off, ruleCount, "says %d values and has no list", u32(n.b, nkValues))
 		}
 		return
 	}
