@@ -32,28 +32,43 @@ type ActionID [sha256.Size]byte
 func (id ActionID) String() string { return hex.EncodeToString(id[:]) }
 
 // Hash builds an ActionID out of fields.
-type Hash struct{ h hash.Hash }
+type Hash struct {
+	h   hash.Hash
+	buf []byte
+}
 
 // NewHash begins an ActionID. The salt names the kind of step and the version of the code that does it; whoever changes
 // what a step makes of the same input changes the salt.
 func NewHash(salt string) *Hash {
-	h := &Hash{sha256.New()}
+	h := &Hash{h: sha256.New()}
 	h.Field("salt", salt)
 	return h
 }
 
+// hashBlock is how much is hashed at once: a step may have a hundred thousand short fields.
+const hashBlock = 16 << 10
+
 // Field adds a named value. Names and values are framed by their lengths, so that no two sequences of fields meet.
 func (h *Hash) Field(name, value string) {
 	for _, s := range []string{name, value} {
-		var size [8]byte
-		binary.LittleEndian.PutUint64(size[:], uint64(len(s)))
-		h.h.Write(size[:])
-		_, _ = io.WriteString(h.h, s) // a hash does not fail
+		h.buf = binary.LittleEndian.AppendUint64(h.buf, uint64(len(s)))
+		h.buf = append(h.buf, s...)
+	}
+	if len(h.buf) >= hashBlock {
+		h.flush()
 	}
 }
 
+func (h *Hash) flush() {
+	h.h.Write(h.buf)
+	h.buf = h.buf[:0]
+}
+
 // Sum returns the ActionID of the fields so far.
-func (h *Hash) Sum() ActionID { return ActionID(h.h.Sum(nil)) }
+func (h *Hash) Sum() ActionID {
+	h.flush()
+	return ActionID(h.h.Sum(nil))
+}
 
 // Result is what a step made.
 type Result struct {

@@ -3,13 +3,13 @@ package pack
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
-	"time"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
 	"github.com/klauspost/pgzip"
 )
@@ -27,12 +27,10 @@ const (
 // mediaTypeTar is OCI's media type of an uncompressed layer; compressions add their suffix.
 const mediaTypeTar = "application/vnd.oci.image.layer.v1.tar"
 
-// Parameters that decide the bytes of a blob. To change one changes the digest of every layer.
+// Parameters that decide the bytes of a blob. To change one changes the digest of every layer, and chunksVersion.
 const (
-	gzipLevel = pgzip.DefaultCompression
-	gzipBlock = 1 << 20 // compressed by itself, given what comes before as dictionary: hence the same on any number of cores
+	gzipLevel = 6
 	zstdLevel = zstd.SpeedDefault
-	zstdCores = 2 // the encoder may cut blocks elsewhere when it works alone
 )
 
 // maxWindow bounds the memory that a zstd blob can ask for, as containerd's reader does.
@@ -49,27 +47,57 @@ func (c Compression) mediaType() string {
 	return ""
 }
 
-// compressor returns what compresses to w; its Close does not close w.
-func (c Compression) compressor(w io.Writer) (io.WriteCloser, error) {
+// packer appends to dst what plain is compressed to. It is for one goroutine.
+type packer func(dst, plain []byte) ([]byte, error)
+
+// packer returns a new one.
+func (c Compression) packer() (packer, error) {
 	switch c {
 	case Gzip:
-		z, err := pgzip.NewWriterLevel(w, gzipLevel)
-		if err != nil {
-			return nil, err
-		}
-		z.ModTime = time.Unix(0, 0) // which gzip reads as "none"; the zero Time is not
-		return z, z.SetConcurrency(gzipBlock, max(2, runtime.GOMAXPROCS(0)))
+		return deflater()
 	case Zstd:
-		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderConcurrency(zstdCores))
+		// Each chunk is a frame of its own.
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderConcurrency(1))
+		return func(dst, plain []byte) ([]byte, error) { return z.EncodeAll(plain, dst), nil }, err
 	case None:
-		return nopCloser{w}, nil
+		return func(dst, plain []byte) ([]byte, error) { return append(dst, plain...), nil }, nil
 	}
 	return nil, fmt.Errorf("compression %q is not gzip, zstd or none", string(c))
 }
 
-type nopCloser struct{ io.Writer }
+// deflater compresses chunks that can be joined: each ends with an empty stored block (RFC 1951, 3.2.4), hence at the
+// end of a byte, and refers to nothing before itself.
+func deflater() (packer, error) {
+	var out bytes.Buffer
+	z, err := flate.NewWriter(&out, gzipLevel)
+	return func(dst, plain []byte) ([]byte, error) {
+		out = *bytes.NewBuffer(dst)
+		z.Reset(&out)
+		if _, err := z.Write(plain); err != nil {
+			return nil, err
+		}
+		err := z.Flush()
+		return out.Bytes(), err
+	}, err
+}
 
-func (nopCloser) Close() error { return nil }
+// head returns what a blob begins with. Of a gzip file it is a header that names no file and no time (RFC 1952).
+func (c Compression) head() []byte {
+	if c == Gzip {
+		return []byte{gzipMagic[0], gzipMagic[1], 8, 0, 0, 0, 0, 0, 0, 255}
+	}
+	return nil
+}
+
+// tail returns what ends a blob of size bytes of tar: the last block, empty, then the sum and the length.
+func (c Compression) tail(crc uint32, size int64) []byte {
+	if c != Gzip {
+		return nil
+	}
+	b := []byte{1, 0, 0, 0xff, 0xff}
+	b = binary.LittleEndian.AppendUint32(b, crc)
+	return binary.LittleEndian.AppendUint32(b, uint32(size))
+}
 
 var (
 	gzipMagic = []byte{0x1f, 0x8b}
@@ -113,6 +141,7 @@ func Decompress(r io.Reader, mediaType string) (io.ReadCloser, error) {
 const (
 	readSize    = 256 << 10
 	aheadBlocks = 4 // blocks of readSize that gunzip may be ahead
+	zstdCores   = 2 // of the decoder
 )
 
 func decompress(r *bufio.Reader, mediaType string) (io.ReadCloser, Compression, error) {

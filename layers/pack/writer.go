@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -20,40 +21,73 @@ type Result struct {
 }
 
 // Writer writes a layer, compressed, and lists it on the way: one pass for the tar, the blob, both digests and the TOC.
-// The same entries and compression give the same blob.
+// The same entries and compression give the same blob, on any number of cores and whether chunks of it are reused or not.
 type Writer struct {
 	layer *layers.Writer
-	tar   sum // of the uncompressed layer
-	blob  sum
-	zip   io.WriteCloser
+	pipe  *pipe
 	kind  Compression
 	items []Item
 }
 
-// NewWriter returns a Writer whose blob goes to blob.
+// NewWriter returns a Writer whose blob goes to blob. It works in the background until Close.
 func NewWriter(blob io.Writer, c Compression) (*Writer, error) {
-	w := &Writer{blob: newSum(), tar: newSum(), kind: c}
-	zip, err := c.compressor(io.MultiWriter(blob, &w.blob))
+	p, err := newPipe(blob, c)
 	if err != nil {
 		return nil, fmt.Errorf("compress layer: %w", err)
 	}
-	w.zip = zip
-	w.layer = layers.NewWriter(io.MultiWriter(&w.tar, zip))
-	return w, nil
+	return &Writer{layer: layers.NewWriter(p), pipe: p, kind: c}, nil
 }
+
+// Reuse makes the Writer ask get for chunks before it compresses them. get returns a chunk as it was written once, having
+// compared its Checksum, or nil; it is called by several goroutines. Call Reuse before the first entry.
+func (w *Writer) Reuse(get func(Key) []byte) { w.pipe.reuse = get }
 
 // WriteEntry appends an entry, as layers.Writer does.
 func (w *Writer) WriteEntry(e *layers.Entry, content io.Reader) error {
-	content, sum := hashing(e, content)
+	return w.write(e, content, nil)
+}
+
+// WriteKnown is WriteEntry for a file whose content is known to have that SHA-256, which saves to compute it. The caller
+// answers for it: were it another's, later layers that reuse chunks would get this content in place of the right one.
+func (w *Writer) WriteKnown(e *layers.Entry, content io.Reader, sum [sha256.Size]byte) error {
+	return w.write(e, content, &sum)
+}
+
+func (w *Writer) write(e *layers.Entry, content io.Reader, sum *[sha256.Size]byte) error {
+	w.pipe.entry(e.Name, e.Size)
+	var hash hash.Hash
+	if sum == nil {
+		content, hash = hashing(e, content)
+	}
+	if content != nil {
+		content = &announced{content, func() { w.pipe.begin(e.Size, sum) }}
+	}
 	if err := w.layer.WriteEntry(e, content); err != nil {
 		return err
 	}
 	item := Item{Entry: w.layer.Entry(), Offset: w.layer.Offset()}
-	if sum != nil {
-		sum.Sum(item.Content[:0])
+	switch {
+	case sum != nil:
+		item.Content = *sum
+	case hash != nil:
+		hash.Sum(item.Content[:0])
 	}
 	w.items = append(w.items, item)
 	return nil
+}
+
+// announced calls begin before the first read, which layers.Writer does when it has written what precedes the content.
+type announced struct {
+	io.Reader
+	begin func()
+}
+
+func (a *announced) Read(p []byte) (int, error) {
+	if a.begin != nil {
+		a.begin()
+		a.begin = nil
+	}
+	return a.Reader.Read(p)
 }
 
 // hashing returns content so that it is hashed while it is read, and the hash; none for an entry that has no content.
@@ -71,20 +105,21 @@ func hashing(e *layers.Entry, content io.Reader) (io.Reader, hash.Hash) {
 // Close ends the layer and returns what it came to. Call it after a failure too: it ends the work in the background. It
 // does not close the blob's writer.
 func (w *Writer) Close() (Result, *TOC, error) {
-	layerErr, zipErr := w.layer.Close(), w.zip.Close()
-	if layerErr != nil {
-		return Result{}, nil, layerErr
+	layerErr, pipeErr := w.layer.Close(), w.pipe.Close()
+	if err := cmp.Or(layerErr, pipeErr); err != nil {
+		return Result{}, nil, err
 	}
-	if zipErr != nil {
-		return Result{}, nil, fmt.Errorf("compress layer: %w", zipErr)
-	}
+	tar, blob := &w.pipe.tar, &w.pipe.blob
 	r := Result{
-		DiffID: w.tar.digest(), TarSize: w.tar.n,
-		Digest: w.blob.digest(), Size: w.blob.n,
+		DiffID: tar.digest(), TarSize: tar.n,
+		Digest: blob.digest(), Size: blob.n,
 		MediaType: w.kind.mediaType(),
 	}
 	return r, &TOC{DiffID: r.DiffID, Digest: r.Digest, TarSize: r.TarSize, Items: w.items}, nil
 }
+
+// Chunks returns the chunks of the blob in their order. Call it after Close.
+func (w *Writer) Chunks() []Chunk { return w.pipe.chunks }
 
 // sum hashes and counts.
 type sum struct {

@@ -1,23 +1,27 @@
 package solve
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+
+	"github.com/mullion/mullion/layers/cache"
 )
 
 // Context is the folder that COPY reads from. Nothing outside of it can be
 // reached, not even through links.
 type Context struct {
 	root   *os.Root
+	dir    string // its absolute path, by which its files are remembered
+	opener opener
+	files  *cache.Files // nil: nothing is remembered
 	ignore *patternmatcher.PatternMatcher
 	source string // the name of the ignore file, "" if there is none
 }
@@ -33,7 +37,11 @@ func OpenContext(dir string, ignoreFiles ...IgnoreFile) (*Context, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the build context: %w", err)
 	}
-	c := &Context{root: root}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the build context: %w", err), root.Close())
+	}
+	c := &Context{root: root, dir: abs, opener: opener{root: root}}
 	for _, f := range ignoreFiles {
 		found, err := c.readIgnore(f)
 		if err != nil {
@@ -82,7 +90,17 @@ func (c *Context) readIgnore(f IgnoreFile) (found bool, err error) {
 }
 
 // Close closes the context.
-func (c *Context) Close() error { return c.root.Close() }
+func (c *Context) Close() error {
+	c.opener.close()
+	return c.root.Close()
+}
+
+// remember makes the context read only those files again that are not known to be what they were.
+func (c *Context) remember(all *cache.Cache) {
+	if c.files == nil {
+		c.files = all.Files(c.dir)
+	}
+}
 
 // ignored tells whether a file is not part of the context.
 func (c *Context) ignored(name string) (bool, error) {
@@ -134,93 +152,4 @@ func outside(name string, err error) error {
 		return fmt.Errorf("%s leads out of the build context", name)
 	}
 	return fmt.Errorf("%s: %w", name, err)
-}
-
-// walk lists what COPY takes from a file or folder. A folder stands for what is
-// in it.
-func (c *Context) walk(name string) ([]item, error) {
-	info, err := c.root.Stat(name)
-	if err != nil {
-		return nil, outside(name, err)
-	}
-	if !info.IsDir() {
-		it, err := c.item(name, path.Base(name))
-		return []item{it}, err
-	}
-	var list []item
-	err = fs.WalkDir(c.root.FS(), name, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return outside(p, err)
-		}
-		rel := strings.TrimPrefix(strings.TrimPrefix(p, name), "/")
-		if name == "." {
-			rel = p
-		}
-		if p == name {
-			list = append(list, item{dir: true})
-			return nil
-		}
-		skip, err := c.ignored(p)
-		if err != nil {
-			return err
-		}
-		if skip {
-			if d.IsDir() && !c.ignore.Exclusions() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if d.IsDir() {
-			list = append(list, item{name: rel, from: p, dir: true})
-			return nil
-		}
-		it, err := c.item(p, rel)
-		list = append(list, it)
-		return err
-	})
-	return list, err
-}
-
-// item describes a file of the context. A link counts as the file it leads to.
-func (c *Context) item(name, rel string) (item, error) {
-	info, err := c.root.Stat(name)
-	if err != nil {
-		return item{}, outside(name, err)
-	}
-	if info.IsDir() {
-		return item{}, fmt.Errorf("%s: links to folders are not supported yet", name)
-	}
-	if !info.Mode().IsRegular() {
-		return item{}, fmt.Errorf("%s is neither a file nor a folder (%s)", name, info.Mode().Type())
-	}
-	it := item{name: rel, from: name, size: info.Size(), open: func() (io.ReadCloser, error) {
-		f, err := c.root.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		return f, nil
-	}}
-	it.digest, it.head, err = sum(it.open)
-	return it, err
-}
-
-// sum reads a file for its digest and the bytes it starts with.
-func sum(open func() (io.ReadCloser, error)) (digest [32]byte, head []byte, err error) {
-	r, err := open()
-	if err != nil {
-		return digest, nil, err
-	}
-	defer r.Close()
-	h := sha256.New()
-	head = make([]byte, 512)
-	n, err := io.ReadFull(r, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return digest, nil, err
-	}
-	h.Write(head[:n])
-	if _, err := io.Copy(h, r); err != nil {
-		return digest, nil, err
-	}
-	h.Sum(digest[:0])
-	return digest, head[:n], nil
 }

@@ -3,12 +3,12 @@ package solve
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"github.com/mullion/mullion/cmd/build/internal/plan"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
+	"github.com/mullion/mullion/layers/cache"
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/view"
@@ -28,9 +29,9 @@ type item struct {
 	dir        bool
 	size       int64
 	digest     [32]byte
-	head       []byte // what a file of the context starts with
-	attributes uint32 // of a file of an image, or that a file is to get
-	link       *link  // of a symbolic link
+	id         cache.FileID // of a file of the context that keeps its digest as long as it has this identity; else zero
+	attributes uint32       // of a file of an image, or that a file is to get
+	link       *link        // of a symbolic link
 	open       func() (io.ReadCloser, error)
 }
 
@@ -51,11 +52,12 @@ func (s *solver) copy(p *plan.Stage, st *state, step *plan.Step) (view.Layer, Ho
 	h.Field("dest", c.Dest)
 	h.Field("dir", strconv.FormatBool(dir))
 	h.Field("owner", c.Owner)
-	for _, it := range items {
-		h.Field("name", it.name)
-		h.Field("is", fmt.Sprintf("%t %d %s %d", it.dir, it.size, hex.EncodeToString(it.digest[:]), it.attributes))
-		if it.link != nil {
-			h.Field("link", fmt.Sprintf("%t %s", it.link.dir, it.link.target))
+	var text []byte
+	for i := range items {
+		text = items[i].describe(text[:0])
+		h.Field("item", string(text))
+		if l := items[i].link; l != nil {
+			h.Field("link", fmt.Sprintf("%t %s", l.dir, l.target))
 		}
 	}
 	layer, how, err := s.cached(st.fresh, h, func() (view.Layer, error) { return s.copyItems(st, c, items, dir) })
@@ -63,6 +65,15 @@ func (s *solver) copy(p *plan.Stage, st *state, step *plan.Step) (view.Layer, Ho
 		return layer, how, fmt.Errorf("%s: %w", verb(c), err)
 	}
 	return layer, how, nil
+}
+
+// describe appends what a layer gets of the item, but for a link's target. There may be many of them.
+func (it *item) describe(b []byte) []byte {
+	b = append(strconv.AppendBool(b, it.dir), ' ')
+	b = append(strconv.AppendInt(b, it.size, 10), ' ')
+	b = append(strconv.AppendUint(b, uint64(it.attributes), 10), ' ')
+	b = append(b, it.digest[:]...)
+	return append(b, it.name...)
 }
 
 func verb(c *plan.Copy) string {
@@ -122,9 +133,26 @@ func (s *solver) copyItems(st *state, c *plan.Copy, items []item, dir bool) (l v
 	if len(sc.Changes()) == 0 {
 		return view.Layer{}, nil
 	}
-	return image.WriteLayer(s.ctx, s.Store, compression, func(w *pack.Writer) error {
-		return writeChanges(w, sc, content)
+	return s.writeLayer(func(w *pack.Writer) error { return writeChanges(w, sc, content) })
+}
+
+// writeLayer makes a layer out of chunks that earlier layers have, as far as it can.
+func (s *solver) writeLayer(fill func(*pack.Writer) error) (l view.Layer, err error) {
+	chunks, err := s.Cache.Chunks(s.ctx)
+	if err != nil {
+		return view.Layer{}, err
+	}
+	defer func() { err = errors.Join(err, chunks.Close()) }()
+	var packed *pack.Writer
+	l, err = image.WriteLayer(s.ctx, s.Store, compression, func(w *pack.Writer) error {
+		packed = w
+		w.Reuse(chunks.Get)
+		return fill(w)
 	})
+	if err != nil {
+		return view.Layer{}, err
+	}
+	return l, s.Cache.KeepChunks(l.Desc.Digest, packed.Chunks())
 }
 
 // place makes the entry of one item; of files the content is kept for later.
@@ -210,14 +238,32 @@ func (it *item) write(w *pack.Writer, e *layers.Entry) error {
 		return err
 	}
 	defer r.Close()
+	if f, ok := r.(*os.File); ok && it.unchanged(f) {
+		if err := w.WriteKnown(e, io.LimitReader(f, it.size), it.digest); err != nil {
+			return err
+		}
+		if !it.unchanged(f) {
+			return errChanged
+		}
+		return nil
+	}
 	h := &hashing{r, sha256.New()}
-	if err := w.WriteEntry(e, io.LimitReader(h, it.size)); err != nil {
+	if err := w.WriteKnown(e, io.LimitReader(h, it.size), it.digest); err != nil {
 		return err
 	}
 	if !bytes.Equal(h.h.Sum(nil), it.digest[:]) {
-		return errors.New("the file has changed during the build")
+		return errChanged
 	}
 	return nil
+}
+
+var errChanged = errors.New("the file has changed during the build")
+
+// unchanged reports whether an open file is sure to hold what the item's digest is
+// of, without reading it.
+func (it *item) unchanged(f *os.File) bool {
+	id, ok := identify(f)
+	return ok && id == it.id
 }
 
 // hashing hashes what is read through it.

@@ -126,6 +126,12 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (r *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the build: %w", err)
 	}
+	if o.Context != nil {
+		o.Context.remember(o.Cache)
+	}
+	for _, c := range o.Contexts {
+		c.remember(o.Cache)
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	s := &solver{
 		Options: o, ctx: gctx, plan: p, stages: map[int]*running{}, images: map[string]*image.Image{}, spool: spool,

@@ -16,7 +16,7 @@ import (
 
 // salt separates the results of versions of this package: it changes whenever
 // the same step would make other bytes.
-const salt = "mullion build 1"
+const salt = "mullion build 2"
 
 // key starts the ActionID of a step: all steps depend on the layers below and the
 // time. Layers go by their diff IDs, so that a base pulled from elsewhere is the
