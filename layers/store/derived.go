@@ -19,7 +19,7 @@ type unit struct {
 	temp bool // being made, or left by a process that died
 }
 
-// whole is what Windows made and only Windows can remove.
+// ofWindows tells what Windows made and only Windows can remove.
 func (u unit) ofWindows() bool { return strings.HasPrefix(u.rel, "disk/windows/") }
 
 // isTemp tells the names that Derived promises to treat as unfinished.
@@ -27,6 +27,9 @@ func isTemp(name string) bool { return strings.HasPrefix(name, ".") || strings.H
 
 // isLock tells files that are locked, not read. Removing one would let two processes hold it.
 func isLock(name string) bool { return name == "lock" || strings.HasSuffix(name, ".lock") }
+
+// isShard tells a folder that holds the files whose names begin with its own, two hexadecimal digits.
+func isShard(name string) bool { return len(name) == 2 && strings.Trim(name, "0123456789abcdef") == "" }
 
 // spoolKind is the kind of data that is of use only to the process that makes it.
 const spoolKind = "spool"
@@ -49,8 +52,7 @@ func (s *Store) units() ([]unit, error) {
 	return list, nil
 }
 
-// unitsBelow adds the units in rel. A folder of folders is one of disk's, or one of those that spread many files by the
-// first two digits of their names.
+// unitsBelow adds the units in rel. A folder in it holds units of its own if it is one of disk's or a shard.
 func (s *Store) unitsBelow(list []unit, kind, rel string, at fs.DirEntry) ([]unit, error) {
 	if !at.IsDir() {
 		return list, nil // no kind of data, somebody's file
@@ -61,7 +63,7 @@ func (s *Store) unitsBelow(list []unit, kind, rel string, at fs.DirEntry) ([]uni
 	}
 	for _, n := range names {
 		below := path.Join(rel, n.Name())
-		if n.IsDir() && rel == kind && (kind == "disk" || len(n.Name()) == 2) {
+		if n.IsDir() && rel == kind && (kind == "disk" || isShard(n.Name())) {
 			if list, err = s.unitsBelow(list, kind, below, n); err != nil {
 				return nil, err
 			}

@@ -233,7 +233,7 @@ func (p *pruner) verdict(u unit) (reason string, goes bool) {
 
 // orphan reports whether u is named by a layer that is not needed.
 func (p *pruner) orphan(u unit) bool {
-	if u.kind != "toc" && !strings.HasPrefix(u.rel, "disk/data/") {
+	if u.kind != "toc" && u.kind != "chunks" && !strings.HasPrefix(u.rel, "disk/data/") {
 		return false
 	}
 	hex, _, _ := strings.Cut(path.Base(u.rel), "-")
