@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
@@ -32,7 +33,8 @@ type buildOptions struct {
 	tags                      []string
 	push                      bool
 	outputs                   []string
-	platform                  string
+	platforms                 string
+	platformArgs              []string
 	args, labels, annotations []string
 	target                    string
 	secrets, contexts         []string
@@ -67,7 +69,8 @@ func (a *app) buildCommand() *cobra.Command {
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "name the image `REF` (repeatable)")
 	f.BoolVar(&o.push, "push", false, "push the image to the registries of its names")
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "also write `type=oci|docker|dir|tar,dest=PATH` (repeatable)")
-	f.StringVar(&o.platform, "platform", "", "build for `PLATFORM`: windows/amd64, windows(10.0.20348)/amd64, ltsc2022 ...")
+	f.StringVar(&o.platforms, "platform", "", "build for `PLATFORM,...`: windows/amd64, windows(10.0.20348)/amd64, ltsc2022 ...; several make an index")
+	f.StringArrayVar(&o.platformArgs, "platform-arg", nil, "set an ARG for one platform: `PLATFORM:NAME=VALUE` (repeatable)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "set an ARG: `NAME=VALUE`, or NAME to take it from the environment (repeatable)")
 	f.StringVar(&o.target, "target", "", "build the stage `NAME` instead of the last")
 	f.StringArrayVar(&o.labels, "label", nil, "set a label: `NAME=VALUE` (repeatable)")
@@ -110,6 +113,11 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 	if err != nil {
 		return err
 	}
+	list, err := variants(o.platforms, o.platformArgs)
+	if err != nil {
+		return err
+	}
+	planOptions.Platform = list[0].platform
 	src, err := a.openSource(ctx, o.context, o.file)
 	if err != nil {
 		return err
@@ -126,26 +134,34 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 		return cli.PrintJSON(a.env.Stdout, outlineOf(file))
 	}
 	return a.withStore(func(st *store.Store) error {
-		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}, names: names, outputs: outputs}
+		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}, images: map[string]*image.Image{}, names: names, outputs: outputs, variants: list}
 		named, err := b.namedContexts(ctx, &planOptions, &options)
 		if err != nil {
 			return err
 		}
 		defer named.Close()
 		planOptions.Base = b.base
-		p, err := plan.New(ctx, file, planOptions)
+		plans, err := b.plans(ctx, file, planOptions)
 		if err != nil {
 			return a.explain(file, err)
 		}
 		if o.print == "plan" {
-			return cli.PrintJSON(a.env.Stdout, p)
+			return a.printPlans(plans)
 		}
 		if options.Context, err = src.context(); err != nil {
 			return err
 		}
 		defer options.Context.Close()
-		return a.explain(file, b.solve(ctx, p, options))
+		return a.explain(file, b.solve(ctx, plans, options))
 	})
+}
+
+// printPlans prints the plan, or for several platforms a list of plans.
+func (a *app) printPlans(plans []*plan.Plan) error {
+	if len(plans) == 1 {
+		return cli.PrintJSON(a.env.Stdout, plans[0])
+	}
+	return cli.PrintJSON(a.env.Stdout, plans)
 }
 
 // explain shows where in the Containerfile an error is: the error itself in one line,
@@ -192,13 +208,7 @@ func (o *buildOptions) validate() (names []string, err error) {
 
 // planOptions reads the flags that the plan depends on.
 func (a *app) planOptions(o buildOptions) (plan.Options, error) {
-	p := plan.Options{Target: o.target, Build: goruntime.GOOS + "/" + goruntime.GOARCH, Platform: image.Platform{OS: "windows", Arch: "amd64"}}
-	if o.platform != "" {
-		var err error
-		if p.Platform, err = image.ParsePlatform(o.platform); err != nil {
-			return p, cli.Usagef("--platform: %w", err)
-		}
-	}
+	p := plan.Options{Target: o.target, Build: goruntime.GOOS + "/" + goruntime.GOARCH}
 	for _, arg := range o.args {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok {
@@ -329,8 +339,11 @@ type building struct {
 	st     *store.Store
 	pulled map[string]bool // with --pull
 
-	names   []string // of the image
-	outputs []output
+	images map[string]*image.Image // those loaded so far, by name and platform
+
+	names    []string // of the image
+	outputs  []output
+	variants []variant
 }
 
 // base gives a base image's configuration to the plan.
@@ -342,36 +355,97 @@ func (b *building) base(ctx context.Context, ref string, p image.Platform) (*ima
 	return &img.Config, nil
 }
 
-// load finds an image in the store, and pulls it if it is not there or --pull
-// asks for it.
+// load finds an image in the store, and pulls it if it is not there for this platform
+// or --pull asks for it. It gives the same image all through a build.
 func (b *building) load(ctx context.Context, ref string, p image.Platform) (*image.Image, error) {
+	key := ref + " " + p.String()
+	if img, ok := b.images[key]; ok {
+		return img, nil
+	}
+	img, err := b.find(ctx, ref, p)
+	if err == nil {
+		b.images[key] = img
+	}
+	return img, err
+}
+
+func (b *building) find(ctx context.Context, ref string, p image.Platform) (*image.Image, error) {
+	_, err := digest.Parse(ref) // of a layout, or typed
+	if err == nil {
+		return image.Load(ctx, b.st, ref, p)
+	}
 	r, err := image.ParseRef(ref)
 	if err != nil {
 		return nil, err
 	}
-	again := b.o.pull && r.Host() != "" && !b.pulled[r.String()]
-	if !again {
+	var here error
+	if !b.o.pull || r.Host() == "" || b.pulled[r.String()] {
 		img, err := transfer.Load(ctx, b.st, ref, p)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return img, err
+		if err == nil {
+			return img, nil
 		}
-		if r.Host() == "" {
-			return nil, fmt.Errorf("%w, and its name has no registry to pull it from", err)
+		if here = err; r.Host() == "" {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%w, and its name has no registry to pull it from", err)
+			}
+			return nil, err
 		}
 	}
 	if !b.o.quiet {
 		b.note("pull %s", r)
 	}
 	if _, err := transfer.Pull(ctx, b.st, ref, p, transfer.Options{Insecure: b.o.insecure}); err != nil {
+		if here != nil && !errors.Is(here, fs.ErrNotExist) {
+			err = here // what is here is for another platform, and there is nothing better
+		}
 		return nil, err
 	}
 	b.pulled[r.String()] = true
 	return transfer.Load(ctx, b.st, ref, p)
 }
 
-// solve carries out the plan and names the image. A name is only given when all
+// solve carries out the plans and names the image. A name is only given when all
 // is done.
-func (b *building) solve(ctx context.Context, p *plan.Plan, options solve.Options) error {
+func (b *building) solve(ctx context.Context, plans []*plan.Plan, options solve.Options) error {
+	options.Store, options.Cache, options.Load = b.st, cache.Open(b.st), b.load
+	var results []*solve.Result
+	for i, p := range plans {
+		if len(plans) > 1 && !b.o.quiet && b.o.progress != "rawjson" {
+			b.note("for %s:", b.variants[i].platform)
+		}
+		r, err := b.solveOne(ctx, p, options)
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+	}
+	desc := results[0].Desc
+	if len(results) > 1 {
+		var entries []ocispec.Descriptor
+		for _, r := range results {
+			entries = append(entries, entry(r.Desc, &r.Config))
+		}
+		var err error
+		if desc, err = putIndex(ctx, b.st, entries, nil); err != nil {
+			return err
+		}
+	}
+	for _, name := range b.names {
+		if err := b.st.Tag(ctx, name, desc); err != nil {
+			return err
+		}
+	}
+	if err := b.write(ctx, desc, results); err != nil {
+		return err
+	}
+	if err := b.report(desc); err != nil {
+		return err
+	}
+	return b.pushAll(ctx, b.names)
+}
+
+// solveOne carries out one plan.
+func (b *building) solveOne(ctx context.Context, p *plan.Plan, options solve.Options) (*solve.Result, error) {
 	for _, w := range p.Warnings {
 		if !b.o.quiet {
 			b.note("warning: %s: %s", w.Pos, w.Text)
@@ -379,44 +453,27 @@ func (b *building) solve(ctx context.Context, p *plan.Plan, options solve.Option
 	}
 	show := b.newProgress()
 	defer show.Close()
-	options.Store, options.Cache, options.Load = b.st, cache.Open(b.st), b.load
 	options.Output, options.Progress = show.output, show.event
-	r, err := solve.Run(ctx, p, options)
-	show.Close()
-	if err != nil {
-		return err
-	}
-	for _, name := range b.names {
-		if err := b.st.Tag(ctx, name, r.Desc); err != nil {
-			return err
-		}
-	}
-	if err := b.write(ctx, r); err != nil {
-		return err
-	}
-	if err := b.report(r, b.names); err != nil {
-		return err
-	}
-	return b.pushAll(ctx, b.names)
+	return solve.Run(ctx, p, options)
 }
 
 // report says what was built.
-func (b *building) report(r *solve.Result, names []string) error {
-	digest := r.Desc.Digest.String()
+func (b *building) report(desc ocispec.Descriptor) error {
+	id := desc.Digest.String()
 	if b.o.iidfile != "" {
-		if err := os.WriteFile(b.o.iidfile, []byte(digest), 0o644); err != nil {
+		if err := os.WriteFile(b.o.iidfile, []byte(id), 0o644); err != nil {
 			return err
 		}
 	}
 	if b.o.metadataFile != "" {
-		if err := writeMetadata(b.o.metadataFile, r.Desc, names); err != nil {
+		if err := writeMetadata(b.o.metadataFile, desc, b.names); err != nil {
 			return err
 		}
 	}
 	if !b.o.quiet {
-		b.note("built %s", strings.Join(append(slices.Clip(names), digest), " "))
+		b.note("built %s", strings.Join(append(slices.Clip(b.names), id), " "))
 	}
-	_, err := fmt.Fprintln(b.env.Stdout, digest)
+	_, err := fmt.Fprintln(b.env.Stdout, id)
 	return err
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/mullion/mullion/cmd/build/internal/solve"
 	"github.com/mullion/mullion/cmd/internal/cli"
 	"github.com/mullion/mullion/layers"
@@ -65,34 +67,56 @@ func parseOutputs(list []string) ([]output, error) {
 }
 
 // write writes what -o asks for.
-func (b *building) write(ctx context.Context, r *solve.Result) error {
+func (b *building) write(ctx context.Context, desc ocispec.Descriptor, results []*solve.Result) error {
 	for _, o := range b.outputs {
-		if err := b.writeOne(ctx, r, o); err != nil {
+		if err := b.writeOne(ctx, desc, results, o); err != nil {
 			return fmt.Errorf("write %s: %w", o.dest, err)
 		}
 	}
 	return nil
 }
 
-func (b *building) writeOne(ctx context.Context, r *solve.Result, o output) error {
+func (b *building) writeOne(ctx context.Context, desc ocispec.Descriptor, results []*solve.Result, o output) error {
+	if o.kind == "dir" {
+		return b.writeDirs(ctx, results, o.dest)
+	}
+	if o.kind == "tar" && len(results) > 1 {
+		return errors.New("type=tar is for one platform; type=dir makes a folder for each")
+	}
 	fill := func(w io.Writer) error {
 		if o.kind == "tar" {
-			return b.writeTar(ctx, r, w)
+			return b.writeTar(ctx, results[0], w)
 		}
 		names := b.names
 		if len(names) == 0 {
-			names = []string{r.Desc.Digest.String()}
+			names = []string{desc.Digest.String()}
 		}
-		_, err := b.st.Save(ctx, w, store.Both, names...)
+		format := store.OCI
+		if o.kind == "docker" {
+			format = store.Docker
+		}
+		_, err := b.st.Save(ctx, w, format, names...)
 		return err
 	}
-	switch {
-	case o.kind == "dir":
-		return b.writeDir(ctx, r, o.dest)
-	case o.dest == "-":
+	if o.dest == "-" {
 		return fill(b.env.Stdout)
 	}
 	return store.WriteFile(o.dest, func(f *os.File) error { return fill(f) })
+}
+
+// writeDirs writes a folder; for several platforms one in it for each.
+func (b *building) writeDirs(ctx context.Context, results []*solve.Result, dest string) error {
+	for i, r := range results {
+		dir := dest
+		if len(results) > 1 {
+			p := b.variants[i].platform
+			dir = filepath.Join(dest, strings.Trim(p.OS+"_"+p.OSVersion, "_")+"_"+p.Arch)
+		}
+		if err := b.writeDir(ctx, r, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeTar writes the files of the image, without the registry, as a plain tar.

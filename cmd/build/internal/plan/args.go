@@ -11,6 +11,20 @@ import (
 // proxies are build arguments that need no ARG, folded.
 var proxies = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
 
+// releaseArg is an ARG that holds the name of the release of Windows in the tags of
+// Microsoft's images, where the platform has a version and --build-arg says nothing
+// else. Its default is for other builders.
+const releaseArg = "TARGETRELEASE"
+
+// release is the name of the release with a version, or "".
+func release(version string) string {
+	parts := strings.Split(version, ".")
+	if len(parts) < 3 {
+		return ""
+	}
+	return map[string]string{"14393": "ltsc2016", "17763": "ltsc2019", "20348": "ltsc2022", "26100": "ltsc2025"}[parts[2]]
+}
+
 // given returns a build argument of the command line; the last one wins.
 func (b *builder) given(name string) (string, bool) {
 	for i := len(b.opts.Args) - 1; i >= 0; i-- {
@@ -40,6 +54,11 @@ func (b *builder) globals() error {
 func (b *builder) argument(a containerfile.Arg, env *nt.Env) (value string, ok bool, err error) {
 	if v, ok := b.given(a.Name); ok {
 		return v, true, nil
+	}
+	if nt.EqualFold(a.Name, releaseArg) {
+		if r := release(b.opts.Platform.OSVersion); r != "" {
+			return r, true, nil
+		}
 	}
 	if a.Default == nil {
 		return "", false, nil

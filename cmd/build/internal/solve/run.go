@@ -9,8 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
+	"github.com/mullion/mullion/cmd/build/internal/containerfile"
 	"github.com/mullion/mullion/cmd/build/internal/plan"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/view"
@@ -59,11 +61,7 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mount
 	if err := sc.MkdirAll(cwd); err != nil {
 		return err
 	}
-	secrets, err := s.secrets(r)
-	if err != nil {
-		return err
-	}
-	env, err := offline.Environment(sc.Registry(), r.User, append(r.Env[:len(r.Env):len(r.Env)], secrets...)...)
+	env, err := offline.Environment(sc.Registry(), r.User, slices.Concat(r.Env, s.secrets(r))...)
 	if err != nil {
 		return err
 	}
@@ -85,24 +83,14 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mount
 }
 
 // secrets lists the variables that hold secrets.
-func (s *solver) secrets(r *plan.Run) ([]string, error) {
+func (s *solver) secrets(r *plan.Run) []string {
 	var list []string
 	for _, m := range r.Mounts {
-		if m.Type != "secret" || m.Env == "" {
-			continue
-		}
-		text, ok := s.Secrets[m.ID]
-		if ok {
+		if text, ok := s.Secrets[m.ID]; ok && m.Type == "secret" && m.Env != "" {
 			list = append(list, m.Env+"="+string(text))
-		} else if m.Required {
-			return nil, noSecret(m.ID)
 		}
 	}
-	return list, nil
-}
-
-func noSecret(id string) error {
-	return fmt.Errorf("the secret %s is required; give it with --secret id=%s,src=FILE or --secret id=%s,env=NAME", id, id, id)
+	return list
 }
 
 // mounted is what a command sees beside the files of the image.
@@ -116,16 +104,16 @@ type mounted struct {
 func (s *solver) mounted(p *plan.Stage, r *plan.Run) ([]mounted, error) {
 	var list []mounted
 	for _, m := range r.Mounts {
-		switch {
-		case m.Type == "secret" && m.Target != "":
+		switch m.Type {
+		case "secret":
 			text, ok := s.Secrets[m.ID]
 			if !ok && m.Required {
-				return nil, noSecret(m.ID)
+				return nil, containerfile.Mark("--mount", fmt.Errorf("the secret %s is required; give it with --secret id=%s,src=FILE or --secret id=%s,env=NAME", m.ID, m.ID, m.ID))
 			}
-			if ok {
+			if ok && m.Target != "" {
 				list = append(list, mounted{m.Target, []item{secret(m.ID, text)}})
 			}
-		case m.Type == "bind":
+		case "bind":
 			t, err := s.tree(p, &plan.Copy{FromStage: m.FromStage, FromImage: m.FromImage, FromContext: m.FromContext})
 			if err != nil {
 				return nil, err
