@@ -2,13 +2,11 @@ package layers
 
 import (
 	"archive/tar"
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/mullion/mullion/internal/nt"
 )
@@ -28,8 +26,9 @@ const copySize = 128 << 10
 // Entries come in canonical order (see Order): every directory before what lies in it, once. Writer refuses an entry
 // that Windows would refuse or change; the layer can go on without it. After a failed write it cannot.
 type Writer struct {
-	tar    *tar.Writer
 	out    countWriter
+	head   headerWriter
+	pad    int // zeros that the content before still needs
 	tree   *tree
 	last   Entry
 	offset int64
@@ -40,9 +39,7 @@ type Writer struct {
 
 // NewWriter returns a Writer that writes the tar to w.
 func NewWriter(w io.Writer) *Writer {
-	lw := &Writer{out: countWriter{w: w}, tree: newTree(), buf: make([]byte, copySize), sds: map[string]string{}}
-	lw.tar = tar.NewWriter(&lw.out)
-	return lw
+	return &Writer{out: countWriter{w: w}, tree: newTree(), buf: make([]byte, copySize), sds: map[string]string{}}
 }
 
 // WriteEntry appends e with exactly e.Size bytes of content; content may be nil if that is zero.
@@ -76,10 +73,10 @@ func (w *Writer) append(e *Entry) error {
 	if err := w.tree.add(e); err != nil {
 		return err
 	}
-	if err := w.tar.WriteHeader(hdr); err != nil {
+	if err := w.write(zeroBlock[:w.pad], hdr); err != nil {
 		return w.fail(fmt.Errorf("write header: %w", err))
 	}
-	w.last, w.offset = *e, w.out.n
+	w.last, w.offset, w.pad = *e, w.out.n, int(-e.Size&(blockSize-1))
 	return nil
 }
 
@@ -88,7 +85,7 @@ func (w *Writer) content(e *Entry, content io.Reader) error {
 		return w.fail(fmt.Errorf("layer entry %q: %d bytes, but no content", e.Name, e.Size))
 	}
 	// The struct hides WriterTo, which would bring its own buffer and more bytes than were promised.
-	n, err := io.CopyBuffer(w.tar, struct{ io.Reader }{io.LimitReader(content, e.Size)}, w.buf)
+	n, err := io.CopyBuffer(&w.out, struct{ io.Reader }{io.LimitReader(content, e.Size)}, w.buf)
 	if err != nil {
 		return w.fail(fmt.Errorf("write content of layer entry %q: %w", e.Name, err))
 	}
@@ -115,10 +112,22 @@ func (w *Writer) Close() error {
 	if err := w.tree.close(); err != nil {
 		return w.fail(fmt.Errorf("close layer: %w", err))
 	}
-	if err := w.tar.Close(); err != nil {
+	if err := w.write(zeroBlock[:w.pad], zeroBlock[:], zeroBlock[:]); err != nil {
 		return w.fail(fmt.Errorf("close layer: %w", err))
 	}
 	w.err = errors.New("layer is closed")
+	return nil
+}
+
+func (w *Writer) write(parts ...[]byte) error {
+	for _, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if _, err := w.out.Write(part); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -127,35 +136,25 @@ func (w *Writer) fail(err error) error {
 	return err
 }
 
-// header turns a normalised entry into what the tar holds before the content.
-func (w *Writer) header(e *Entry) (*tar.Header, error) {
+// header returns what the tar holds before the content of a normalised entry, valid until the next call.
+func (w *Writer) header(e *Entry) ([]byte, error) {
 	if e.Kind == Whiteout {
-		// The exporters of Windows write nothing but the name.
-		return &tar.Header{Typeflag: tar.TypeReg, Name: whiteoutName(e.Name)}, nil
+		return whiteoutHeader(e.Name)
 	}
-	hdr := &tar.Header{
-		Format: tar.FormatPAX, Typeflag: tar.TypeReg, Name: e.Name, Size: e.Size, Mode: modeFile,
-		ModTime: e.Modified.Time(), AccessTime: e.Accessed.Time(), ChangeTime: e.Changed.Time(),
+	rawsd, err := w.descriptor(e)
+	if err != nil {
+		return nil, err
 	}
-	if e.Kind == Stream {
-		return hdr, nil
+	return w.head.encode(e, rawsd)
+}
+
+// whiteoutHeader returns what the exporters of Windows write for a deletion: nothing but the name.
+func whiteoutHeader(name string) ([]byte, error) {
+	var buf bytes.Buffer
+	if err := tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: whiteoutName(name)}); err != nil {
+		return nil, err
 	}
-	hdr.PAXRecords = map[string]string{
-		paxAttributes: strconv.FormatUint(uint64(e.Attributes), 10),
-		paxCreated:    formatTime(e.Created),
-	}
-	switch e.Kind {
-	case Dir:
-		hdr.Typeflag, hdr.Mode = tar.TypeDir, modeDir
-	case HardLink:
-		hdr.Typeflag, hdr.Linkname = tar.TypeLink, e.Target
-	case Symlink:
-		hdr.Typeflag, hdr.Linkname, hdr.Mode = tar.TypeSymlink, e.Target, modeLink
-		if e.Junction {
-			hdr.PAXRecords[paxMountPoint] = "1"
-		}
-	}
-	return hdr, w.setSecurity(hdr, e)
+	return buf.Bytes(), nil
 }
 
 // whiteoutName returns the tar name of the deletion of name.
@@ -166,36 +165,25 @@ func whiteoutName(name string) string {
 	return whiteoutPrefix + name
 }
 
-func (w *Writer) setSecurity(hdr *tar.Header, e *Entry) error {
-	if len(e.SD) > 0 {
-		if below(e.Name, rootHives) {
-			return errors.New("has a security descriptor, which nothing in Hives may have")
+// descriptor returns the security descriptor of e as the tar holds it, "" if it has none.
+func (w *Writer) descriptor(e *Entry) (string, error) {
+	if len(e.SD) == 0 {
+		return "", nil
+	}
+	if below(e.Name, rootHives) {
+		return "", errors.New("has a security descriptor, which nothing in Hives may have")
+	}
+	text, ok := w.sds[string(e.SD)]
+	if !ok {
+		if _, err := nt.ParseSD(e.SD); err != nil {
+			return "", fmt.Errorf("security descriptor: %w", err)
 		}
-		text, ok := w.sds[string(e.SD)]
-		if !ok {
-			if _, err := nt.ParseSD(e.SD); err != nil {
-				return fmt.Errorf("security descriptor: %w", err)
-			}
-			text = base64.StdEncoding.EncodeToString(e.SD)
+		text = base64.StdEncoding.EncodeToString(e.SD)
+		if len(w.sds) < maxKnownSDs {
 			w.sds[string(e.SD)] = text
 		}
-		hdr.PAXRecords[paxSD] = text
 	}
-	total := 0
-	for _, ea := range e.EAs {
-		if total += len(ea.Name) + len(ea.Value); total > maxEAValue {
-			return fmt.Errorf("more than %d bytes of extended attributes", maxEAValue)
-		}
-		key := paxEA + ea.Name
-		if ea.Name == "" || len(ea.Name) > maxEAName || strings.ContainsAny(ea.Name, "=\x00") || !utf8.ValidString(ea.Name) {
-			return fmt.Errorf("extended attribute has the name %q", ea.Name)
-		}
-		if _, ok := hdr.PAXRecords[key]; ok {
-			return fmt.Errorf("extended attribute %q is there twice", ea.Name)
-		}
-		hdr.PAXRecords[key] = base64.StdEncoding.EncodeToString(ea.Value)
-	}
-	return nil
+	return text, nil
 }
 
 // countWriter counts what passes.
