@@ -260,6 +260,9 @@ func (l *loader) complete(d ocispec.Descriptor, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("index %s is nested too deeply", d.Digest)
 	}
+	if !l.store.present(d.Digest) {
+		return fmt.Errorf("image %s is not in the archive", d.Digest)
+	}
 	children, err := l.store.children(l.ctx, d)
 	if err != nil {
 		return err
