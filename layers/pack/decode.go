@@ -1,12 +1,14 @@
 package pack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers"
@@ -28,10 +30,16 @@ var errTOC = errors.New("is damaged")
 
 // DecodeTOC reads what Encode wrote. It returns an error for any other version and for any change of a byte.
 func DecodeTOC(r io.Reader) (*TOC, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxTOC+1))
-	if err != nil {
+	var buf bytes.Buffer
+	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err == nil && info.Size() <= maxTOC {
+			buf.Grow(int(info.Size()) + bytes.MinRead)
+		}
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r, maxTOC+1)); err != nil {
 		return nil, fmt.Errorf("read table of contents: %w", err)
 	}
+	b := buf.Bytes()
 	t, err := decodeTOC(b)
 	if err != nil {
 		return nil, fmt.Errorf("table of contents %w", err)
@@ -65,11 +73,17 @@ func decodeTOC(b []byte) (*TOC, error) {
 		return nil, fmt.Errorf("has more than %d entries", maxItems)
 	}
 	t.Items = make([]Item, count)
+	d.ends, d.names = make([]int, 0, count), make([]byte, 0, len(d.b))
 	for i := 0; i < count && !d.bad; i++ {
 		d.item(&t.Items[i])
 	}
 	if d.bad || len(d.b) != 0 {
 		return nil, errTOC
+	}
+	// One string for all names: to make many small ones would take longer than all the rest.
+	names, from := string(d.names), 0
+	for i, end := range d.ends {
+		t.Items[i].Name, from = names[from:end], end
 	}
 	return t, nil
 }
@@ -80,11 +94,12 @@ type decoder struct {
 	bad  bool
 	size int64
 	sds  [][]byte
-	name string
 	time uint64
 	at   int64
 
-	names int // bytes of all names so far
+	names []byte // one after the other
+	ends  []int  // of each in names
+	last  int    // where the last name begins
 }
 
 func (d *decoder) fail() { d.bad, d.b = true, nil }
@@ -134,7 +149,7 @@ func (d *decoder) item(it *Item) {
 	if it.Kind = layers.Kind(first & itemKind); it.Kind > layers.Opaque {
 		d.fail()
 	}
-	d.nameOf(it)
+	d.nameOf()
 	d.at += int64(d.uint(uint64(d.size - d.at)))
 	it.Offset = d.at
 	if hasContent(it.Kind) {
@@ -161,15 +176,17 @@ func (d *decoder) item(it *Item) {
 	}
 }
 
-func (d *decoder) nameOf(it *Item) {
-	same := d.uint(uint64(len(d.name)))
+func (d *decoder) nameOf() {
+	end := len(d.names)
+	same := int(d.uint(uint64(end - d.last)))
 	rest := d.bytes()
-	if d.names += len(rest) + int(same); d.names > maxNames {
+	if end+len(rest)+same > maxNames {
 		d.fail()
 		return
 	}
-	it.Name = d.name[:same] + string(rest)
-	d.name = it.Name
+	d.names = append(d.names, d.names[d.last:d.last+same]...)
+	d.names = append(d.names, rest...)
+	d.ends, d.last = append(d.ends, len(d.names)), end
 }
 
 func (d *decoder) times(it *Item, one bool) {

@@ -130,6 +130,7 @@ func BenchmarkTOC(b *testing.B) {
 		}
 	})
 	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := DecodeTOC(bytes.NewReader(data)); err != nil {
 				b.Fatal(err)
