@@ -37,7 +37,7 @@ func (h host) main(ctx context.Context, args []string, env *cli.Env) int {
 	root := a.root()
 	a.where.AddFlag(root)
 	root.AddCommand(a.ps(), a.inspect(), a.start(), a.stop(), a.kill(), a.remove(), a.logs(), a.wait(), a.top(), a.update(),
-		a.setup(), a.doctor())
+		a.setup(), a.doctor(), a.mount())
 	return cli.Execute(ctx, root, args, env, codes)
 }
 

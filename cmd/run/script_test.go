@@ -32,6 +32,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Condition: func(what string) (bool, error) {
+			if what != "root" {
+				return false, fmt.Errorf("unknown condition %s", what)
+			}
+			return os.Geteuid() == 0, nil
+		},
 	})
 }
 

@@ -21,6 +21,13 @@ import (
 // metaVersion changes with everything that changes the image of the same input.
 const metaVersion = "disk meta v2"
 
+// The metadata images are called after their Disks, and so are unpacked ones.
+const (
+	metaFolder     = "meta"
+	metaSuffix     = ".erofs"
+	unpackedSuffix = ".dir"
+)
+
 // maxDevices is what the device table of erofs can count.
 const maxDevices = 1<<16 - 1
 
@@ -70,7 +77,7 @@ type builder struct {
 func (b *builder) build(ctx context.Context) (*Disk, error) {
 	sum := sha256.Sum256([]byte(metaVersion + "\n" + b.v.ChainID().String() + "\n" + b.under.ID))
 	id := hex.EncodeToString(sum[:])
-	meta := b.st.Derived("disk", "meta", id+".erofs")
+	meta := b.st.Derived("disk", metaFolder, id+metaSuffix)
 	want, err := readDescription(meta, id)
 	if err != nil {
 		if want, err = b.writeMeta(meta, id); err != nil {

@@ -11,13 +11,52 @@ import (
 
 // Mount verifies d and mounts it, read-only, on the directory dir. It needs root.
 // Kernels from 6.12 mount the files as they are; older ones, from 5.16, through
-// loop devices, which vanish with the mount.
+// loop devices, which vanish with the mount. Where the kernel can do neither, the
+// files are unpacked first.
 func (d *Disk) Mount(dir string) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("mount disk %.12s: %s is no directory", d.ID, dir)
+	}
 	if err := d.Verify(); err != nil {
 		return err
 	}
-	if err := mountFiles(dir, append([]string{d.Meta}, d.Data...)); err != nil {
+	err := mountFiles(dir, append([]string{d.Meta}, d.Data...))
+	if unable(err) {
+		if unpackErr := d.mountUnpacked(dir); unpackErr != nil {
+			err = errors.Join(err, unpackErr)
+		} else {
+			err = nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("mount disk %.12s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// unable tells an error of a kernel that has no erofs with devices, or no loop
+// devices for it, from one that a mount by other means would meet, too.
+func unable(err error) bool {
+	for _, e := range []error{unix.ENODEV, unix.ENOSYS, unix.EINVAL, unix.ENOENT, unix.ENXIO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// mountUnpacked shows the unpacked files of d at dir.
+func (d *Disk) mountUnpacked(dir string) error {
+	from, err := d.Unpacked()
+	if err != nil {
+		return err
+	}
+	if err := unix.Mount(from, dir, "", unix.MS_BIND, ""); err != nil {
+		return os.NewSyscallError("bind mount", err)
+	}
+	const flags = unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOSUID
+	if err := unix.Mount("", dir, "", flags, ""); err != nil {
+		return errors.Join(os.NewSyscallError("mount read-only", err), unix.Unmount(dir, unix.MNT_DETACH))
 	}
 	return nil
 }

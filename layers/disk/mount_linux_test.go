@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,24 +105,91 @@ func TestAMountShowsTheView(t *testing.T) {
 	}
 }
 
-func TestLoopDevicesShowTheSame(t *testing.T) {
+// Each of the ways to mount shows the same, is found in the list of mounts and ends with Unmount.
+func TestEveryWayToMountShowsTheSame(t *testing.T) {
 	im := sample(t)
 	d := im.build(t, nil)
 	want := listMount(t, mounted(t, d))
+	files := append([]string{d.Meta}, d.Data...)
+	for name, mount := range map[string]func(at string) error{
+		"files": func(at string) error { return mountErofs(at, files) },
+		"loop devices": func(at string) error {
+			return withLoops(files, func(loops []string) error { return mountErofs(at, loops) })
+		},
+		"unpacked":       d.mountUnpacked,
+		"unpacked again": d.mountUnpacked,
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := t.TempDir()
+			if err := mount(at); unable(err) || errors.Is(err, unix.ENOTBLK) {
+				fixtures.Skip(t, err.Error())
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, listMount(t, at)); diff != "" {
+				t.Error(diff)
+			}
+			if err := os.WriteFile(filepath.Join(at, "new"), nil, 0o600); !errors.Is(err, unix.EROFS) {
+				t.Errorf("writing gives %v", err)
+			}
+			list, err := Mounts()
+			if err != nil || !slices.Contains(list, Mounted{at, d.ID}) {
+				t.Errorf("not in %v, %v", list, err)
+			}
+			if err := Unmount(at); err != nil {
+				t.Fatal(err)
+			}
+			if err := Unmount(at); err == nil {
+				t.Error("unmounted twice")
+			}
+		})
+	}
+}
+
+func TestUnmountTouchesNothingElse(t *testing.T) {
 	at := t.TempDir()
-	err := withLoops(append([]string{d.Meta}, d.Data...), func(loops []string) error { return mountErofs(at, loops) })
-	if errors.Is(err, fs.ErrNotExist) {
+	if err := unix.Mount("tmpfs", at, "tmpfs", 0, ""); err != nil {
 		fixtures.Skip(t, err.Error())
 	}
+	defer unix.Unmount(at, 0)
+	if err := Unmount(at); err == nil || !strings.Contains(err.Error(), "no image is mounted there") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadMounts(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	const head = "36 35 0:42 "
+	text := strings.Join([]string{
+		head + "/ /mnt/a\\040b ro,nodev shared:1 - erofs /s/derived/disk/meta/" + id + ".erofs ro,device=/x",
+		head + "/s/derived/disk/meta/" + id + ".dir /mnt/c ro - ext4 /dev/vda rw",
+		head + "/s/derived/disk/meta/" + id + ".dir//deleted /mnt/d ro - ext4 /dev/vda rw",
+		head + "/ / rw - ext4 /dev/vda rw", head + "/ /wine ro - erofs /s/derived/wine/runtime.erofs ro",
+		head + "/ /loop ro - erofs /dev/loop99999 ro", "", "short - erofs", "no dash",
+	}, "\n")
+	got, err := readMounts(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := listMount(t, at)
-	if err := unix.Unmount(at, 0); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff([]Mounted{{"/mnt/a b", id}, {"/mnt/c", id}, {"/mnt/d", id}}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A directory with 50,000 entries, and a file of more than 4 GiB if MULLION_FULL is set, are what they are in the View.
+func TestBigThingsAreMounted(t *testing.T) {
+	im := newImage(t)
+	entries := []layers.Entry{dir("big")}
+	for i := range 50000 {
+		entries = append(entries, file(fmt.Sprintf("big/%05d.dll", i), int64(i%50/49)))
+	}
+	if os.Getenv("MULLION_FULL") != "" {
+		entries = append(entries, file("huge", 4<<30+5))
+	}
+	im.add(t, pack.None, entries...)
+	root := mounted(t, im.build(t, nil))
+	if diff := cmp.Diff(listView(t, im.view(t), nil), listMount(t, root)); diff != "" {
+		t.Errorf("%.2000s", diff)
 	}
 }
 
