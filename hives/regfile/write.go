@@ -1,12 +1,10 @@
 package regfile
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/mullion/mullion/hives"
@@ -35,59 +33,64 @@ var ErrForm = errors.New("a .reg file cannot hold it")
 // hold NULs or line ends, for keys that hide the values below but not the subkeys, and in
 // version 4 for names and text that are not ASCII.
 func Write(w io.Writer, version Version, roots ...Root) error {
-	e := &encoder{w: bufio.NewWriterSize(w, 64<<10), wide: version == Version5}
+	e := &encoder{w: w, wide: version == Version5}
 	if e.wide {
-		e.unit(0xfeff)
+		e.out = append(e.out, 0xff, 0xfe)
 	}
 	e.text(string(version) + "\r\n")
 	for _, r := range roots {
 		e.budget = hives.Bound(r.Key)
-		if err := e.tree(r); err != nil {
+		if err := e.key(r, false); err != nil {
 			return fmt.Errorf("write .reg file: %w", err)
 		}
 	}
 	e.text("\r\n")
-	if err := e.w.Flush(); err != nil {
-		return fmt.Errorf("write .reg file: %w", err)
+	if e.flush(); e.err != nil {
+		return fmt.Errorf("write .reg file: %w", e.err)
 	}
 	return nil
 }
 
-// encoder writes text; the first failure stays with its writer until Flush.
+// bufferSize is when text that is gathered is written.
+const bufferSize = 64 << 10
+
+// encoder gathers text and writes it; the first failure of the writer stays.
 type encoder struct {
-	w      *bufio.Writer
+	w      io.Writer
+	err    error
+	out    []byte
 	wide   bool
 	keys   int
 	budget int64  // bytes of values that may still come
 	line   []byte // of the value in work
 }
 
-func (e *encoder) unit(u uint16) {
-	e.w.WriteByte(byte(u))
-	e.w.WriteByte(byte(u >> 8))
+func (e *encoder) flush() {
+	if e.err == nil {
+		_, e.err = e.w.Write(e.out)
+	}
+	e.out = e.out[:0]
 }
 
 // text writes a WTF-8 string, which in version 4 is ASCII.
 func (e *encoder) text(s string) {
+	if len(e.out) >= bufferSize {
+		e.flush()
+	}
 	if !e.wide {
-		e.w.WriteString(s)
+		e.out = append(e.out, s...)
 		return
 	}
 	for s != "" {
 		n := asciiPrefix(s)
 		for i := range n {
-			e.unit(uint16(s[i]))
+			e.out = append(e.out, s[i], 0)
 		}
-		if s = s[n:]; s == "" {
-			return
+		s = s[n:]
+		for n = 0; n < len(s) && s[n] >= 0x80; {
+			n++
 		}
-		n = slices.IndexFunc([]byte(s), func(c byte) bool { return c < 0x80 })
-		if n < 0 {
-			n = len(s)
-		}
-		for _, u := range nt.UTF16(s[:n]) {
-			e.unit(u)
-		}
+		e.out = append(e.out, nt.UTF16Bytes(s[:n])...)
 		s = s[n:]
 	}
 }
@@ -101,78 +104,69 @@ func asciiPrefix(s string) int {
 	return len(s)
 }
 
-// place is a key that is still to be written.
-type place struct {
-	Root
-	replaced bool // it is below a key that replaces all
-}
-
-// tree writes a key and all below it, with a stack of its own: the depth is a hive's.
-func (e *encoder) tree(r Root) error {
-	for stack := []place{{Root: r}}; len(stack) > 0; {
-		top := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		below := len(stack)
-		var err error
-		if stack, err = e.key(stack, top); err != nil {
-			return fmt.Errorf("key %q: %w", top.Path, err)
+// key writes a key and all below it. It is as deep as the keys are, which is bounded by the
+// hives. replaced says that it is below a key that replaces all.
+func (e *encoder) key(r Root, replaced bool) error {
+	info, err := r.Key.Info()
+	if err != nil {
+		return err
+	}
+	if e.keys++; e.keys > maxKeys {
+		return fmt.Errorf("more than %d keys", maxKeys)
+	}
+	switch {
+	case e.err != nil:
+		return e.err
+	case strings.ContainsAny(r.Path, "\x00\r\n"):
+		return fmt.Errorf("key %q: %w: a name with a NUL or a line end", r.Path, ErrForm)
+	case !e.wide && asciiPrefix(r.Path) < len(r.Path):
+		return fmt.Errorf("key %q: %w: a name that is not ASCII needs version 5", r.Path, ErrForm)
+	}
+	switch info.Layering() {
+	case hives.DeletesKey:
+		e.head("[-", r.Path)
+		return nil
+	case hives.ReplacesValues:
+		return fmt.Errorf("key %q: %w: a delta that hides the values below but not the subkeys", r.Path, ErrForm)
+	case hives.ReplacesKey:
+		if !replaced {
+			e.head("[-", r.Path)
 		}
-		slices.Reverse(stack[below:]) // the last one pushed is the next one written
+		replaced = true
+	}
+	if err := e.values(r, !info.Overlays()); err != nil {
+		return fmt.Errorf("key %q: %w", r.Path, err)
+	}
+	for sub, err := range r.Key.Subkeys() {
+		if err != nil {
+			return fmt.Errorf("key %q: %w", r.Path, err)
+		}
+		if err := e.key(Root{r.Path + `\` + sub.Name(), sub}, replaced); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// key writes one key and pushes those below it.
-func (e *encoder) key(stack []place, p place) ([]place, error) {
-	info, err := p.Key.Info()
-	if err != nil {
-		return nil, err
+// values writes the head of a key, without values only if it is to be there all the same,
+// and the values.
+func (e *encoder) values(r Root, always bool) error {
+	if always {
+		e.head("[", r.Path)
 	}
-	if e.keys++; e.keys > maxKeys {
-		return nil, fmt.Errorf("more than %d keys", maxKeys)
-	}
-	switch {
-	case strings.ContainsAny(p.Path, "\x00\r\n"):
-		return nil, fmt.Errorf("%w: a name with a NUL or a line end", ErrForm)
-	case !e.wide && asciiPrefix(p.Path) < len(p.Path):
-		return nil, fmt.Errorf("%w: a name that is not ASCII needs version 5", ErrForm)
-	}
-	switch info.Layering() {
-	case hives.DeletesKey:
-		e.head("[-", p.Path)
-		return stack, nil
-	case hives.ReplacesValues:
-		return nil, fmt.Errorf("%w: a delta that hides the values below but not the subkeys", ErrForm)
-	case hives.ReplacesKey:
-		if !p.replaced {
-			e.head("[-", p.Path)
-		}
-		p.replaced = true
-	}
-	open := false
-	if !info.Overlays() {
-		e.head("[", p.Path)
-		open = true
-	}
-	for v, err := range p.Key.Values() {
+	for v, err := range r.Key.Values() {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if !open {
-			e.head("[", p.Path)
-			open = true
+		if !always {
+			e.head("[", r.Path)
+			always = true
 		}
 		if err := e.value(v); err != nil {
-			return nil, fmt.Errorf("value %q: %w", v.Name, err)
+			return fmt.Errorf("value %q: %w", v.Name, err)
 		}
 	}
-	for sub, err := range p.Key.Subkeys() {
-		if err != nil {
-			return nil, err
-		}
-		stack = append(stack, place{Root{p.Path + `\` + sub.Name(), sub}, p.replaced})
-	}
-	return stack, nil
+	return nil
 }
 
 // head writes the line that begins a section.
