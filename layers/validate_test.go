@@ -201,6 +201,7 @@ func validateCases() []validateCase {
 		{"link to itself", alone, derived(link("Files/a", `a`, "1056")), []string{"W link-cycle"}},
 		{"links in a circle", alone, derived(link("Files/a", `C:\b\x`, "1056"), link("Files/b", `a`, "1040")), []string{"W link-cycle"}},
 		{"link of the wrong kind", alone, derived(tarDir("Files/d"), link("Files/l", "d", "1056")), []string{"W link-kind"}},
+		{"link of the wrong kind to a file", alone, derived(tarFile("Files/f"), good('1', "Files/h", "Files/f", "32"), link("Files/l", "h", "1040")), []string{"W link-kind"}},
 		{"link that leads nowhere", alone, derived(link("Files/l", "", "1056")), []string{"E link-target"}},
 		{"relative junction", alone, derived(link("Files/l", `\x`, "1040", paxMountPoint, "1")), []string{"E junction-target"}},
 		{"link with a prefix", alone, derived(link("Files/l", `Files/x`, "1056")), []string{"W link-prefix"}},

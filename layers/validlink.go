@@ -109,13 +109,13 @@ func (v *validator) resolveLinks() {
 		case why == absent && (v.Base || v.knows(at)):
 			v.warn("dangling-link", l.name, fmt.Sprintf("leads to %q, which is not there", shorten(l.target)), "write what it leads to, or leave it out")
 		case why == found && kind <= Dir && l.dir != (kind == Dir):
-			v.warn("link-kind", l.name, fmt.Sprintf("is a link to a %s by its attributes, but leads to a %s", kindOf(l.dir), kind),
+			v.warn("link-kind", l.name, fmt.Sprintf("is a link to a %s by its attributes, but leads to a %s", linkKind(l.dir), kind),
 				"give links to directories, and only them, attribute 16")
 		}
 	}
 }
 
-func kindOf(dir bool) Kind {
+func linkKind(dir bool) Kind {
 	if dir {
 		return Dir
 	}
@@ -143,15 +143,27 @@ func (v *validator) follow(name string) (Kind, outcome) {
 			name = next
 			continue
 		}
-		if r := v.seen[keyOf(name)]; r.there {
-			return r.kind, found
+		kind, ok := v.kindOf(name)
+		if !ok {
+			return 0, absent
 		}
-		if low := v.ask(name); low != nil {
-			return low.Kind, found
+		if kind == HardLink {
+			kind = File
 		}
-		return 0, absent
+		return kind, found
 	}
 	return 0, endless
+}
+
+// kindOf returns what this layer or one below it has under a tar name.
+func (v *validator) kindOf(name string) (Kind, bool) {
+	if r := v.seen[keyOf(name)]; r.there {
+		return r.kind, true
+	}
+	if low := v.ask(name); low != nil {
+		return low.Kind, true
+	}
+	return 0, false
 }
 
 // hop replaces the first link on the way to name by its target. It does not know where links of lower layers lead.

@@ -385,6 +385,40 @@ func TestWriterClampsTimes(t *testing.T) {
 	}
 }
 
+// Descriptors pass through whole, whatever they hold: audit lists, bytes that nothing refers to, lists of 64 KiB.
+func TestDescriptorsPassVerbatim(t *testing.T) {
+	odd := append(nt.DefaultFileSD(), "unused bytes"...)
+	audited := sddl(t, "O:BAG:SYD:P(A;;FA;;;BA)S:AI(AU;SAFA;FA;;;WD)(ML;;NW;;;LW)")
+	null := sddl(t, "O:BAG:SYD:NO_ACCESS_CONTROL")
+	long := sddl(t, "O:BAG:SYD:"+strings.Repeat("(A;;FA;;;SY)", 3200))
+	entries := []*Entry{dir("Files")}
+	for i, sd := range [][]byte{odd, audited, null, long} {
+		e := file(fmt.Sprintf("Files/%d", i), 0)
+		e.SD = sd
+		entries = append(entries, e)
+	}
+	got, found, err := readAll(mustWrite(t, append(entries, dir("Hives"))...), Limits{})
+	if err != nil || len(found) != 0 {
+		t.Fatal(err, found)
+	}
+	for i, e := range entries {
+		if !bytes.Equal(got[i].SD, e.SD) {
+			t.Errorf("%s: descriptor of %d bytes came back with %d", e.Name, len(e.SD), len(got[i].SD))
+		}
+	}
+}
+
+// NTFS counts UTF-16 units, of which an emoji takes two.
+func TestLongestComponent(t *testing.T) {
+	for name, ok := range map[string]bool{
+		strings.Repeat("ü", 255): true, strings.Repeat("ü", 256): false, strings.Repeat("😀", 127) + "x": true, strings.Repeat("😀", 128): false,
+	} {
+		if _, err := write(dir("Files"), dir("Files/"+name)); (err == nil) != ok {
+			t.Errorf("a component of %d UTF-16 units: %v", len(nt.UTF16(name)), err)
+		}
+	}
+}
+
 func TestWriterDropsStorageAttributes(t *testing.T) {
 	e := file("Files/a", 0)
 	e.Attributes = AttrReadOnly | AttrArchive | AttrSparse | AttrCompressed | AttrEncrypted
