@@ -23,7 +23,7 @@ const maxPath = 1 << 16 // UTF-16 units
 // keys checks every key the root leads to. Claiming the cell of each makes sure that
 // the walk ends.
 func (c *checker) keys() {
-	c.sk, c.skHash, c.seed = map[uint32]*skUse{}, map[uint64]uint32{}, maphash.MakeSeed()
+	c.sk, c.skHash, c.seed = map[uint32]uint32{}, map[uint64]uint32{}, maphash.MakeSeed()
 	if !c.claim(c.h.root, "root key") {
 		return
 	}

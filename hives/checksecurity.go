@@ -7,11 +7,8 @@ import (
 	"github.com/mullion/mullion/internal/nt"
 )
 
-// skUse is what the check knows of a security cell.
-type skUse struct {
-	keys uint32
-	ring bool
-}
+// maxTwins is for how many descriptors equal ones are looked for. Real hives have hundreds.
+const maxTwins = 1 << 16
 
 // security checks the descriptor of a key, at its first use.
 func (c *checker) security(n node) {
@@ -20,8 +17,8 @@ func (c *checker) security(n node) {
 		c.lost(n.off, ruleSecurity, "no security cell")
 		return
 	}
-	if use := c.sk[off]; use != nil {
-		use.keys++
+	if c.sk[off] > 0 {
+		c.sk[off]++
 		return
 	}
 	if c.used.has(off) {
@@ -29,7 +26,7 @@ func (c *checker) security(n node) {
 		return
 	}
 	c.used.set(off)
-	c.sk[off] = &skUse{keys: 1}
+	c.sk[off] = 1
 	c.skOrder = append(c.skOrder, off)
 	sd, err := c.h.sd(n)
 	if err == nil {
@@ -48,7 +45,9 @@ func (c *checker) twin(off uint32, sd []byte) {
 	hash := maphash.Bytes(c.seed, sd)
 	other, ok := c.skHash[hash]
 	if !ok {
-		c.skHash[hash] = off
+		if len(c.skHash) < maxTwins {
+			c.skHash[hash] = off
+		}
 		return
 	}
 	if b, err := c.h.cell(other, skSD+uint32(len(sd))); err == nil && u32(b, skSize) == uint32(len(sd)) && bytes.Equal(b[skSD:], sd) {
@@ -61,6 +60,7 @@ func (c *checker) ring() {
 	if len(c.skOrder) == 0 {
 		return
 	}
+	c.ringed = newBitset(c.h.bins)
 	first := c.skOrder[0]
 	for off, prev := first, uint32(0); ; {
 		b, ok := c.inRing(off)
@@ -78,7 +78,7 @@ func (c *checker) ring() {
 		}
 	}
 	for _, off := range c.skOrder {
-		if !c.sk[off].ring {
+		if !c.ringed.has(off) {
 			c.found(off, ruleRing, "security cell is not in the ring")
 		}
 	}
@@ -86,8 +86,8 @@ func (c *checker) ring() {
 
 // inRing takes the next cell of the ring, which may be one that no key uses.
 func (c *checker) inRing(off uint32) ([]byte, bool) {
-	use := c.sk[off]
-	if !c.allocated(off) || use == nil && c.used.has(off) || use != nil && use.ring {
+	keys := c.sk[off]
+	if !c.allocated(off) || keys == 0 && c.used.has(off) || c.ringed.has(off) {
 		c.lost(off, ruleRing, "ring of security cells is broken")
 		return nil, false
 	}
@@ -96,18 +96,14 @@ func (c *checker) inRing(off uint32) ([]byte, bool) {
 		c.lost(off, ruleRing, "ring of security cells is broken: %v", err)
 		return nil, false
 	}
-	if use == nil {
-		use = &skUse{}
-		c.sk[off] = use
-		c.used.set(off)
-	}
-	use.ring = true
+	c.used.set(off)
+	c.ringed.set(off)
 	switch got := u32(b, skRefs); {
 	case c.cut: // not all keys were seen
-	case got < use.keys:
-		c.found(off, ruleRefcount, "use count is %d, but %d keys use it", got, use.keys)
-	case got > use.keys || got == 0:
-		c.found(off, ruleOvercount, "use count is %d, but %d keys use it", got, use.keys)
+	case got < keys:
+		c.found(off, ruleRefcount, "use count is %d, but %d keys use it", got, keys)
+	case got > keys || got == 0:
+		c.found(off, ruleOvercount, "use count is %d, but %d keys use it", got, keys)
 	}
 	return b, true
 }

@@ -166,3 +166,28 @@ func (h *Hive) signed(off, n uint32, sig string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// named returns a cell that begins with a signature and ends with a name: a head, in which
+// there is the length of the name in bytes, and the name.
+func (h *Hive) named(off, head uint32, lengthAt int, sig string) ([]byte, error) {
+	const most = 256 // enough for nearly all names, so that the cell is looked at once
+	size, err := h.cellSize(off)
+	if err != nil {
+		return nil, err
+	}
+	if size < head {
+		return nil, fmt.Errorf("%w: cell at %#x has %d bytes, needs %d", ErrFormat, off, size, head)
+	}
+	b, err := h.bytes(off+4, min(size, head+most))
+	if err != nil {
+		return nil, err
+	}
+	if b[0] != sig[0] || b[1] != sig[1] {
+		return nil, fmt.Errorf("%w: cell at %#x is %q, not %s", ErrFormat, off, b[:2], sig)
+	}
+	n := head + uint32(u16(b, lengthAt))
+	if n > uint32(len(b)) {
+		return h.cell(off, n)
+	}
+	return b[:n:n], nil
+}

@@ -25,15 +25,8 @@ func (h *Hive) valueList(n node) ([]byte, error) {
 type vk []byte
 
 func (h *Hive) vk(off uint32) (vk, error) {
-	b, err := h.signed(off, vkName, "vk")
+	b, err := h.named(off, vkName, vkNameLen, "vk")
 	if err != nil {
-		return nil, fmt.Errorf("value: %w", err)
-	}
-	n := uint32(u16(b, vkNameLen))
-	if n == 0 {
-		return b, nil
-	}
-	if b, err = h.cell(off, vkName+n); err != nil {
 		return nil, fmt.Errorf("value: %w", err)
 	}
 	return b, nil

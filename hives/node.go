@@ -14,16 +14,12 @@ type node struct {
 
 // node reads the key node at off.
 func (h *Hive) node(off uint32) (node, error) {
-	b, err := h.signed(off, nkName, "nk")
+	b, err := h.named(off, nkName, nkNameLen, "nk")
 	if err != nil {
 		return node{}, err
 	}
-	n := uint32(u16(b, nkNameLen))
-	if n > 2*(maxKeyName+1) {
+	if n := len(b) - nkName; n > 2*(maxKeyName+1) {
 		return node{}, fmt.Errorf("%w: key at %#x has a name of %d bytes", ErrFormat, off, n)
-	}
-	if b, err = h.cell(off, nkName+n); err != nil {
-		return node{}, err
 	}
 	return node{off: off, b: b}, nil
 }

@@ -50,12 +50,17 @@ func (h *Hive) walk(yield func(*WalkKey) bool) error {
 		if !yield(k) {
 			return nil
 		}
-		c, err := h.children(k.n)
-		if err != nil {
-			return err
+		if k.n.subkeys() > 0 {
+			c, err := h.children(k.n)
+			if err != nil {
+				return err
+			}
+			levels = append(levels, c)
 		}
-		levels = append(levels, c)
 		for {
+			if len(levels) == 0 {
+				return nil
+			}
 			n, ok, err := levels[len(levels)-1].next()
 			if err != nil {
 				return err
@@ -64,9 +69,7 @@ func (h *Hive) walk(yield func(*WalkKey) bool) error {
 				k.n, k.left = n, k.rest
 				break
 			}
-			if levels = levels[:len(levels)-1]; len(levels) == 0 {
-				return nil
-			}
+			levels = levels[:len(levels)-1]
 		}
 		if k.depth = len(levels); k.depth > maxDepth {
 			return errTooDeep
