@@ -125,6 +125,38 @@ func TestTyped(t *testing.T) {
 	}
 }
 
+// On a terminal columns are aligned, and what is long is cut with a hint how to see it.
+func TestTerminal(t *testing.T) {
+	tree := hives.NewTree(hives.Options{})
+	for _, v := range []hives.Value{
+		hives.StringValue("", "default"), hives.DWORDValue("a longer name", 1),
+		hives.BinaryValue("data", bytes.Repeat([]byte{0xAB}, 5000)), hives.StringValue("esc", "\x1b[31m"),
+	} {
+		if err := tree.Set("K", v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := OpenFile(writeHive(t, "x.hiv", tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if err := (Query{Terminal: true}).Run(context.Background(), &b, r, "K"); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+K
+    (Default)      REG_SZ      default
+    a longer name  REG_DWORD   0x1
+    data           REG_BINARY  ` + strings.Repeat("AB", 30) + `... (5000 bytes; --format json has all)
+    esc            REG_SZ      \u001B[31m
+`
+	if got := b.String(); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
 // endless is a key with itself below twice, as damaged lists can make one.
 type endless struct{ group }
 
