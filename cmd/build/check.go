@@ -57,11 +57,15 @@ func (a *app) check(ctx context.Context, st *store.Store, repair bool, format cl
 			wrong++
 		}
 	}
-	switch {
-	case err != nil || wrong == 0:
+	if err != nil || wrong == 0 {
 		return err
-	case repair:
-		return fmt.Errorf("%d problems of the store %s are left, see above", wrong, st.Dir())
 	}
-	return fmt.Errorf("the store %s has %d problems; \"build check --repair\" mends what can be", st.Dir(), wrong)
+	problems := "1 problem"
+	if wrong > 1 {
+		problems = fmt.Sprintf("%d problems", wrong)
+	}
+	if repair {
+		return fmt.Errorf("the store %s is left with %s, see above", st.Dir(), problems)
+	}
+	return fmt.Errorf("the store %s has %s; \"build check --repair\" mends what can be", st.Dir(), problems)
 }

@@ -240,6 +240,9 @@ func (a *app) printFacts(f imageFacts) error {
 		rows = append(rows, [2]string{"layer", l.Digest.String() + " " + cli.Size(l.Size)})
 	}
 	for _, r := range rows {
+		if r[1] == "" {
+			continue
+		}
 		if _, err := fmt.Fprintf(a.env.Stdout, "%-10s%s\n", r[0], r[1]); err != nil {
 			return err
 		}

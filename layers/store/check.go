@@ -52,13 +52,24 @@ const pullAgain = "pull or build the image again"
 // here but recorded, and damaged derived data. An image that an index lists and that was never pulled is not missing, nor
 // are layers that lie at a URL. It changes nothing but the marks of damaged blobs.
 func (s *Store) Check(ctx context.Context) ([]Finding, error) {
-	c := &checker{store: s, ctx: ctx, bad: map[digest.Digest]bool{}, seen: map[digest.Digest]bool{}}
+	c := &checker{store: s, ctx: ctx, bad: map[digest.Digest]bool{}, seen: map[digest.Digest]bool{}, users: map[digest.Digest]string{}}
 	for _, step := range []func() error{c.blobs, c.records, c.tables, c.index} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("check store: %w", err)
 		}
 	}
+	c.name()
 	return c.found, nil
+}
+
+// name adds to each damaged blob the name of an image that needs it.
+func (c *checker) name() {
+	for i := range c.found {
+		f := &c.found[i]
+		if user := c.users[digest.Digest(f.Object)]; user != "" {
+			f.Problem += ", needed by " + user
+		}
+	}
 }
 
 // Repair is Check that mends what can be: what is damaged is moved into the folder "aside" of the store, so that the next
@@ -93,6 +104,7 @@ type checker struct {
 	ctx   context.Context
 	bad   map[digest.Digest]bool // damaged, also where no mark can be made
 	seen  map[digest.Digest]bool
+	users map[digest.Digest]string // of damaged blobs, a name that leads there
 	found []Finding
 }
 
@@ -258,7 +270,11 @@ func (c *checker) root(name string, d ocispec.Descriptor) error {
 
 // image looks for what d leads to.
 func (c *checker) image(name string, d ocispec.Descriptor, depth int) error {
-	if c.seen[d.Digest] || c.bad[d.Digest] { // the damage is reported already
+	if c.bad[d.Digest] { // it is reported already
+		c.users[d.Digest] = name
+		return nil
+	}
+	if c.seen[d.Digest] {
 		return nil
 	}
 	c.seen[d.Digest] = true

@@ -48,8 +48,8 @@ func TestRepair(t *testing.T) {
 		tagged bool   // x:1 is still a name
 		aside  int    // files moved aside
 	}{
-		{"layer", func(t *testing.T, s *Store, _, l ocispec.Descriptor) { spoil(t, s, l.Digest) }, "is damaged", "moved to aside/", false, true, 1},
-		{"manifest", func(t *testing.T, s *Store, d, _ ocispec.Descriptor) { spoil(t, s, d.Digest) }, "is damaged", "moved to aside/", false, true, 1},
+		{"layer", func(t *testing.T, s *Store, _, l ocispec.Descriptor) { spoil(t, s, l.Digest) }, "another digest, needed by x:1", "moved to aside/", false, true, 1},
+		{"manifest", func(t *testing.T, s *Store, d, _ ocispec.Descriptor) { spoil(t, s, d.Digest) }, "another digest, needed by x:1", "moved to aside/", false, true, 1},
 		{"blob that is none", func(t *testing.T, s *Store, _, _ ocispec.Descriptor) { writeAt(t, s.path(blobDir, "junk"), "x") },
 			"is no blob", "moved to aside/junk", true, true, 1},
 		{"table of contents", func(t *testing.T, s *Store, _, l ocispec.Descriptor) { writeAt(t, s.tocPath(l.Digest), "x") },
