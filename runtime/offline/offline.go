@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path"
 	"strings"
 
@@ -30,6 +31,7 @@ type Options struct {
 	Pos     string        // where the command line stands, "Containerfile:12", for errors
 	Version string        // of the image's Windows, "10.0.20348.2700"; "" if unknown
 	User    string        // the account that the command runs as; "" for ContainerAdministrator
+	Web     *http.Client  // for downloads; nil if the command has no network
 }
 
 // UnsupportedError reports a command that cannot be carried out without Windows.
@@ -59,7 +61,7 @@ func Run(ctx context.Context, o Options, commandLine string) (exit uint32, err e
 	p := &proc.Process{
 		Files: o.Scratch, Cwd: o.Cwd, Env: nt.NewEnv(o.Env.List()...),
 		Stdin: strings.NewReader(""), Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version,
-		Admin: administrator(o.User),
+		Admin: administrator(o.User), Web: o.Web,
 	}
 	if p.Cwd == "" {
 		p.Cwd = `C:\`
@@ -97,7 +99,7 @@ func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 	if base == "" {
 		return 0, &proc.Unsupported{Command: line, Why: "the command line is empty"}
 	}
-	if ext := strings.ToLower(path.Ext(cmdexe.Search(p, name))); ext == ".bat" || ext == ".cmd" {
+	if ext := strings.ToLower(path.Ext(p.Search(name))); ext == ".bat" || ext == ".cmd" {
 		return cmdexe.Main(ctx, p, " /c "+line, start) // as CreateProcess does
 	}
 	if err := ours(p, name, base); err != nil {
@@ -139,7 +141,7 @@ func administrator(user string) bool {
 // System32, is a program that cannot be run.
 func ours(p *proc.Process, name, base string) error {
 	system := "windows/system32/" + base
-	found := cmdexe.Search(p, name)
+	found := p.Search(name)
 	if found == "" && strings.ContainsAny(name, `\/:`) {
 		path, err := p.Path(name)
 		if err != nil || !nt.EqualFold(path, system) && !nt.EqualFold(path, system+".exe") {

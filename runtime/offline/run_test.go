@@ -149,7 +149,7 @@ func TestCmd(t *testing.T) {
 		{line: `exit /b 3010`, exit: 3010},
 		{line: `cmd /c "exit 5" || exit 6`, exit: 6},
 		{line: `cmd /c exit 5`, exit: 5},
-		{line: `echo a|find.exe`, err: "error"},
+		{line: `echo a|sort.exe`, err: "error"},
 		{line: `echo a|type nul`},
 		{line: `mkdir a\b "c d"`, files: map[string]string{"a/b": "/", "c d": "/"}},
 		{line: `mkdir "c:/x/y"`, files: map[string]string{"x/y": "/"}},

@@ -59,7 +59,7 @@ func (c *script) child() *script {
 
 // batchFile finds the batch file that a command's name stands for.
 func (s *shell) batchFile(name string) *view.File {
-	found := Search(s.p, unquote(name))
+	found := s.p.Search(unquote(name))
 	switch strings.ToLower(path.Ext(found)) {
 	case ".bat", ".cmd":
 	default:

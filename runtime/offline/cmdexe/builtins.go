@@ -208,7 +208,7 @@ func (s *shell) cd(args string) (uint32, error) {
 }
 
 func (s *shell) chdir(path string) (uint32, error) {
-	f, ok := s.find(path)
+	f, ok := s.p.Find(path)
 	if !ok {
 		s.p.Complain("The system cannot find the path specified.")
 		return 1, nil

@@ -176,9 +176,9 @@ func (s *shell) exists(path string) bool {
 		return true
 	}
 	if strings.ContainsAny(path, "*?") {
-		found, _ := s.glob(path)
+		found, _ := s.p.Glob(path)
 		return len(found) > 0
 	}
-	_, ok := s.find(path)
+	_, ok := s.p.Find(path)
 	return ok
 }

@@ -56,7 +56,7 @@ func (s *shell) copy(args string) (uint32, error) {
 // folder is the part of a source that comes before the names of its files, as
 // written.
 func (s *shell) folder(source string) string {
-	if f, ok := s.find(source); ok && f.IsDir() {
+	if f, ok := s.p.Find(source); ok && f.IsDir() {
 		return strings.TrimRight(source, `\/`) + `\`
 	}
 	return source[:strings.LastIndexAny(source, `\/:`)+1]
@@ -78,10 +78,10 @@ func (s *shell) copyNull(dest string) (uint32, error) {
 // sources finds what a pattern names, for copy and move, and whether the
 // destination is a directory. rc is not 0 after a complaint.
 func (s *shell) sources(name, args, pattern, dest string) (files []*view.File, intoDir bool, rc uint32, err error) {
-	if f, ok := s.find(pattern); name == "copy" && ok && f.IsDir() {
+	if f, ok := s.p.Find(pattern); name == "copy" && ok && f.IsDir() {
 		pattern = strings.TrimRight(pattern, `\/`) + `\*`
 	}
-	found, ok := s.glob(pattern)
+	found, ok := s.p.Glob(pattern)
 	if !ok {
 		s.p.Complain("The system cannot find the path specified.")
 		return nil, false, 1, nil
@@ -105,7 +105,7 @@ func (s *shell) sources(name, args, pattern, dest string) (files []*view.File, i
 		_, err := unsupported(name, args, "a pattern as the destination is not known without Windows")
 		return nil, false, 0, err
 	}
-	f, there := s.find(dest)
+	f, there := s.p.Find(dest)
 	intoDir = there && f.IsDir()
 	if !intoDir && many && len(files) > 1 {
 		_, err := unsupported(name, args, "several files into one are not known without Windows; the destination is not a directory")

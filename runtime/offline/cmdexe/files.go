@@ -143,7 +143,7 @@ func (s *shell) del(args string) (uint32, error) {
 
 func (s *shell) delPattern(word, args string, options []string) (uint32, error) {
 	pattern := word
-	if f, ok := s.find(word); ok && f.IsDir() {
+	if f, ok := s.p.Find(word); ok && f.IsDir() {
 		pattern = strings.TrimRight(word, `\/`) + `\*`
 	}
 	last := pattern[strings.LastIndexAny(pattern, `\/:`)+1:]
@@ -159,7 +159,7 @@ func (s *shell) delPattern(word, args string, options []string) (uint32, error) 
 	}
 	deleted := false
 	for i, dir := range dirs {
-		list, ok := s.glob(dir + last)
+		list, ok := s.p.Glob(dir + last)
 		if !ok && i == 0 {
 			s.p.Complain("The system cannot find the path specified.")
 			return 1, nil
@@ -196,7 +196,7 @@ func (s *shell) full(path string) string {
 func (s *shell) subdirectories(dir string) []string {
 	list := []string{dir}
 	for i := 0; i < len(list); i++ {
-		found, _ := s.glob(list[i] + "*")
+		found, _ := s.p.Glob(list[i] + "*")
 		for _, f := range found {
 			if f.IsDir() && f.Kind() == layers.Dir {
 				list = append(list, nt.Win(f.Path)+`\`)
@@ -217,7 +217,7 @@ func (s *shell) typeOut(args string) (uint32, error) {
 		if proc.IsNull(w) {
 			continue
 		}
-		files, _ := s.glob(w)
+		files, _ := s.p.Glob(w)
 		files = onlyFiles(files)
 		if len(files) == 0 {
 			s.p.Complain("The system cannot find the file specified.")

@@ -100,7 +100,7 @@ func (s *shell) forItems(directories bool, set string, do each) error {
 // matches lists what a pattern names, spelled with the pattern's own folder.
 func (s *shell) matches(pattern string, directories bool) (names []string) {
 	folder := pattern[:strings.LastIndexAny(pattern, `\/:`)+1]
-	found, _ := s.glob(pattern)
+	found, _ := s.p.Glob(pattern)
 	for _, f := range found {
 		isDir := f.Entry.Attributes&layers.AttrDirectory != 0
 		if isDir == directories && f.Entry.Attributes&layers.AttrHidden == 0 {
@@ -117,7 +117,7 @@ func (s *shell) forTree(root, set string, do each) error {
 	if root == "" {
 		root = "."
 	}
-	f, ok := s.find(root)
+	f, ok := s.p.Find(root)
 	if !ok || !f.IsDir() {
 		return nil
 	}
@@ -275,7 +275,7 @@ func (s *shell) forTexts(ctx context.Context, o forOptions, set string) ([]strin
 	var texts []string
 	for _, name := range parameters(set) {
 		name = unquote(name)
-		f, ok := s.find(name)
+		f, ok := s.p.Find(name)
 		if !ok || f.IsDir() {
 			s.p.Complain("The system cannot find the file %s.", name)
 			s.errorlevel = 1

@@ -79,7 +79,7 @@ func (s *shell) input(target string) bool {
 		s.p.Stdin = strings.NewReader("")
 		return true
 	}
-	f, ok := s.find(target)
+	f, ok := s.p.Find(target)
 	if !ok || f.IsDir() {
 		s.p.Complain("The system cannot find the file specified.")
 		return false

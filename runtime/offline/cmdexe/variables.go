@@ -95,7 +95,8 @@ func (s *shell) modified(text string, value func(c byte) (string, bool)) (string
 // its directory, n its name, x its ending, z the file's size.
 func (s *shell) modify(v, modifiers, searchVariable string) (string, error) {
 	if i := strings.IndexByte(modifiers, '$'); i >= 0 {
-		found := s.searchIn(searchVariable, v)
+		dirs, _ := s.p.Env.Get(searchVariable)
+		found := s.p.SearchIn(dirs, v, []string{""})
 		if found == "" {
 			return "", nil
 		}
@@ -115,7 +116,7 @@ func (s *shell) modify(v, modifiers, searchVariable string) (string, error) {
 		return "", &proc.Unsupported{Command: "%~" + modifiers, Why: err.Error()}
 	}
 	full := nt.Win(cpath)
-	if f, ok := s.find(v); ok {
+	if f, ok := s.p.Find(v); ok {
 		full = nt.Win(f.Path) // as it is spelled on disk
 	}
 	slash := strings.LastIndexByte(full, '\\')
@@ -126,7 +127,7 @@ func (s *shell) modify(v, modifiers, searchVariable string) (string, error) {
 	var parts []string
 	if strings.Contains(modifiers, "z") {
 		size := ""
-		if f, ok := s.find(v); ok {
+		if f, ok := s.p.Find(v); ok {
 			size = strconv.FormatInt(f.Entry.Size, 10)
 		}
 		parts = append(parts, size)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/mullion/mullion/internal/nt"
@@ -22,9 +23,10 @@ type Process struct {
 	Env            *nt.Env
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Version        string // of Windows, "10.0.20348.2700"; "" if the image has none
-	Admin          bool   // whether it may write the machine's registry
-	Depth          int    // how many processes it descends from
+	Version        string       // of Windows, "10.0.20348.2700"; "" if the image has none
+	Admin          bool         // whether it may write the machine's registry
+	Depth          int          // how many processes it descends from
+	Web            *http.Client // for downloads; nil if there is no network
 }
 
 // Program is a command that is a process of its own. args are those after its

@@ -1,22 +1,27 @@
-// Package tools is the programs of System32 that the offline shell knows: reg
-// and setx. They print what the real ones print and return their exit codes.
+// Package tools is the programs of System32 that the offline shell knows. They
+// print what the real ones print and return their exit codes.
 package tools
 
-import "github.com/mullion/mullion/runtime/offline/proc"
+import (
+	"maps"
+	"slices"
+
+	"github.com/mullion/mullion/runtime/offline/proc"
+)
+
+var programs = map[string]proc.Program{
+	"attrib": attrib, "certutil": certutil, "curl": curl, "find": find, "findstr": findstr, "ping": ping, "reg": reg, "robocopy": robocopy,
+	"sc": sc, "setx": setx, "tar": tar, "timeout": timeout, "where": where, "whoami": whoami, "xcopy": xcopy,
+}
 
 // Find returns a program by its name in lower case, without ".exe".
 func Find(name string) (proc.Program, bool) {
-	switch name {
-	case "reg":
-		return reg, true
-	case "setx":
-		return setx, true
-	}
-	return nil, false
+	p, ok := programs[name]
+	return p, ok
 }
 
 // Names lists the programs, sorted.
-func Names() []string { return []string{"reg", "setx"} }
+func Names() []string { return slices.Sorted(maps.Keys(programs)) }
 
 // isOption reports whether an argument is an option: it starts with a slash or a
 // dash.
