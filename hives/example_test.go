@@ -118,6 +118,60 @@ func ExampleMerge() {
 	// Output: 0 findings
 }
 
+// Make one delta of those of several layers. Over any base it shows what they show.
+func ExampleSquash() {
+	base := hives.NewStack(must(hives.OpenBytes(sampleHive())))
+	change := func(s *hives.Stack, port uint32) *hives.Hive {
+		edit := hives.NewEdit(s, options())
+		check(edit.SetValue(`Acme\Server`, hives.DWORDValue("Port", port)))
+		var delta bytes.Buffer
+		must(edit.WriteDelta(&delta))
+		return must(hives.OpenBytes(delta.Bytes()))
+	}
+	first := change(base, 8080)
+	second := change(base.Apply(first), 9090)
+
+	both := must(must(hives.Squash(first, second)).Hive())
+	server := must(hives.Find(must(base.Apply(both).Root()), `Acme\Server`))
+	fmt.Println(must(server.Value("Port")).Uint())
+	// Output: 9090 true
+}
+
+// Examine a hive. Tolerant tells what Windows lives with from what it does not.
+func ExampleMode_Check() {
+	file := sampleHive()
+	file = append(file, "old bytes behind the last bin"...)
+	for _, f := range hives.Tolerant.Check(bytes.NewReader(file), int64(len(file))) {
+		fmt.Println(f, f.Warning)
+	}
+	file[0] = 'R'
+	for _, f := range hives.Tolerant.CheckBytes(file) {
+		fmt.Println(f, f.Warning)
+	}
+	// Output:
+	// 0x2000: tail: 29 bytes of something follow the last bin true
+	// 0x0: signature: no regf signature false
+}
+
+// Walk a large hive without allocating anything for each key.
+func ExampleHive_Walk() {
+	hive := must(hives.OpenBytes(sampleHive()))
+	for key, err := range hive.Walk() {
+		check(err)
+		size := 0
+		for value, err := range key.Values() {
+			check(err)
+			size += len(value.Data)
+		}
+		fmt.Println(strings.Repeat("  ", key.Depth())+key.Name(), size)
+	}
+	// Output:
+	// ROOT 0
+	//   Acme 0
+	//     Old 14
+	//     Server 12
+}
+
 // Address the registry of an image as people do.
 func ExampleRegistry() {
 	registry := hives.NewRegistry(func(hives.Name) (*hives.Stack, error) {

@@ -115,11 +115,18 @@ func (r *Registry) resolve(path string) (*Edit, string, error) {
 		}
 		return e, rest, nil
 	}
+	e, rest, err := r.ownClass(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("key %s: %w", path, err)
+	}
+	if e != nil {
+		return e, rest, nil
+	}
 	n, rest, err := address(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("key %s: %w", path, err)
 	}
-	e, err := r.Edit(n)
+	e, err = r.Edit(n)
 	if err != nil {
 		return nil, "", fmt.Errorf("key %s: %w", path, err)
 	}

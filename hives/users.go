@@ -29,7 +29,8 @@ type users struct {
 // UseUsers gives the registry users: HKU\<sid> and HKU\<sid>_Classes lead to the hives
 // that open returns, an error matching [fs.ErrNotExist] standing for no such user, and
 // HKCU to those of the current user. Software\Classes of a user leads to the classes.
-// HKCR stays that of the machine.
+// HKCR leads to a key of the current user's classes if they have it, which then hides that
+// of the machine, and else to the machine's.
 func (r *Registry) UseUsers(current nt.SID, open func(UserHive) (*Stack, error)) {
 	r.users = users{current, open, map[UserHive]*Edit{}}
 }
@@ -78,6 +79,30 @@ func (r *Registry) user(u UserHive, rest string) (*Edit, string, error) {
 		u.Classes, rest = true, strings.TrimPrefix(rest[len(classes):], `\`)
 	}
 	e, err := r.UserEdit(u)
+	return e, rest, err
+}
+
+// ownClass returns the edit that a path below HKCR leads to if the classes of the current
+// user have that key, nil if not.
+func (r *Registry) ownClass(path string) (*Edit, string, error) {
+	root, rest, _ := strings.Cut(path, `\`)
+	if name := nt.Fold(root); name != "HKCR" && name != "HKEY_CLASSES_ROOT" || rest == "" || r.users.open == nil {
+		return nil, "", nil
+	}
+	e, err := r.UserEdit(UserHive{SID: r.users.current, Classes: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	top, err := e.Root()
+	if err == nil {
+		_, err = Find(top, rest)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
 	return e, rest, err
 }
 

@@ -36,6 +36,16 @@ func TestUsers(t *testing.T) {
 		r.SetValue(`HKU\.DEFAULT\Environment`, StringValue("C", "3")),
 		r.SetValue(`HKCU\Software\ClassesNot`, StringValue("", "n")),
 	)
+	do(t, r.SetValue(`HKCR\.X\Shell`, StringValue("", "machine")), r.SetValue(`HKEY_CLASSES_ROOT\.X`, StringValue("", "own")))
+	for path, want := range map[string]string{
+		`HKCU\Software\Classes\.x`: "own", `HKCR\.x`: "own", `HKLM\SOFTWARE\Classes\.x\Shell`: "machine", `HKCR\.x\shell`: "machine",
+	} {
+		k, err := r.Key(path)
+		do(t, err)
+		if v, err := k.Value(""); err != nil || v.Text() != want {
+			t.Errorf("%s is %q, %v; want %q", path, v.Text(), err, want)
+		}
+	}
 	for _, path := range []string{me + `_classes\.X`, me + `\software\classes\.x`, me + `\Software\classesnot`, `HKCU`} {
 		if _, err := r.Key(path); err != nil {
 			t.Errorf("%s: %v", path, err)
