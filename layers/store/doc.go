@@ -8,6 +8,7 @@
 //     is replaced as a whole, under the exclusive lock.
 //   - A lease shields what a living process has put or looked up from Prune until there is a tag for it. It is a locked
 //     file, so that the system ends it with the process.
+//   - A blob may be remote: not here, but recorded with the repositories that hold it. It is fetched at first need.
 //   - Derived data (tables of contents, disks, the build cache) can be made again from the blobs; whoever deletes it loses
 //     nothing but time.
 //
@@ -20,6 +21,8 @@
 //	mullion-version                  the version of everything else here
 //	lock                             shared while blobs arrive, exclusive to change index.json and to prune
 //	leases/, ingest/                 who is alive, and files on their way to becoming blobs
+//	remote/                          a record for each blob that need not be here
 //	derived/                         derived data, a folder for each kind
+//	aside/                           damaged files that Repair took away
 //	containers/                      state of containers, which nothing can derive
 package store

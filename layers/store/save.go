@@ -66,7 +66,7 @@ func (s *Store) SaveDir(ctx context.Context, dir string, names ...string) (left 
 	}
 	left, err = s.save(ctx, dirSink(tmp), OCI, names)
 	if err == nil {
-		err = errors.Join(os.Chmod(tmp, 0o755), adopt(tmp))
+		err = errors.Join(os.Chmod(tmp, 0o755), adopt(tmp), syncDir(filepath.Join(tmp, filepath.FromSlash(blobDir))), syncDir(tmp))
 	}
 	if err == nil {
 		err = ignoreAbsent(os.Remove(dir))
