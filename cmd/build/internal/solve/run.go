@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -69,9 +70,13 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mount
 	if err != nil {
 		return errors.Join(err, undo())
 	}
+	web := http.DefaultClient
+	if r.Network == "none" {
+		web = nil
+	}
 	exit, err := offline.Run(s.ctx, offline.Options{
 		Scratch: sc, Cwd: r.Cwd, Env: env, Stdout: out, Stderr: out,
-		Pos: step.Pos.String(), Version: p.Config.OSVersion, User: r.User,
+		Pos: step.Pos.String(), Version: p.Config.OSVersion, User: r.User, Web: web,
 	}, r.CommandLine)
 	if err := errors.Join(err, undo()); err != nil {
 		return err
