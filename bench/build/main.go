@@ -20,12 +20,19 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	runs := flag.Int("n", 3, "how often each thing is measured")
+	tree := flag.String("make", "", "write the files of one context to the folder DIR and nothing else: `CONTEXT`")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: bench/run [-n RUNS] [A|B|C ...]\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if err := run(ctx, *runs, flag.Args()); err != nil {
+	err := errors.New("-make needs a folder")
+	if *tree == "" {
+		err = run(ctx, *runs, flag.Args())
+	} else if flag.NArg() == 1 {
+		err = trees[*tree].write(flag.Arg(0))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -87,7 +94,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		return err
 	}
 	base := filepath.Join(b.dir, "base")
-	if err := trees["base"].write(filepath.Join(base, "files")); err != nil {
+	if err := files(ctx, "base", filepath.Join(base, "files")); err != nil {
 		return err
 	}
 	file := filepath.Join(base, "Containerfile")
@@ -100,6 +107,20 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	fmt.Fprintf(os.Stderr, "base image made and pushed in %.1f s\n", s.seconds)
 	return errors.Join(os.RemoveAll(base), os.RemoveAll(filepath.Join(b.dir, "base-store")))
+}
+
+// files makes the files of a context in another process: the system counts the memory of this one for all that it starts.
+func files(ctx context.Context, name, dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self, "-make", name, dir)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("make the files of %s: %w", name, err)
+	}
+	return nil
 }
 
 // build is our command line.
@@ -117,8 +138,7 @@ func (b *bench) store(name string) []string {
 // context measures all tools on one context.
 func (b *bench) context(ctx context.Context, name string) error {
 	dir := filepath.Join(b.dir, name)
-	files := filepath.Join(dir, "app")
-	if err := trees[name].write(files); err != nil {
+	if err := files(ctx, name, filepath.Join(dir, "app")); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("FROM %s\nCOPY app/ C:/app/\nENTRYPOINT [\"C:\\\\app\\\\a.exe\"]\n", b.ref("base"))

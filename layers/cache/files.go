@@ -36,10 +36,9 @@ type Files struct {
 	cache *Cache
 	path  string
 
-	known map[string]fileDigest // never changed
-
-	mu    sync.Mutex
-	fresh map[string]fileDigest
+	mu    sync.RWMutex
+	known map[string]fileDigest
+	fresh bool // some of it is not in the file
 }
 
 type fileDigest struct {
@@ -63,19 +62,18 @@ const (
 // Files returns what is remembered of a folder, which goes by its absolute path.
 func (c *Cache) Files(dir string) *Files {
 	id := sha256.Sum256([]byte(dir))
-	f := &Files{cache: c, path: c.store.Derived(filesKind, hex.EncodeToString(id[:])), fresh: map[string]fileDigest{}}
-	f.known = readFiles(f.path)
+	f := &Files{cache: c, path: c.store.Derived(filesKind, hex.EncodeToString(id[:]))}
+	if f.known = readFiles(f.path); f.known == nil {
+		f.known = map[string]fileDigest{}
+	}
 	return f
 }
 
 // Digest returns the SHA-256 of a file, if it is known and the file is what it was then.
 func (f *Files) Digest(name string, id FileID) (sum [sha256.Size]byte, ok bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	d, ok := f.known[name]
-	if !ok || d.FileID != id {
-		f.mu.Lock()
-		d, ok = f.fresh[name]
-		f.mu.Unlock()
-	}
 	return d.sum, ok && d.FileID == id
 }
 
@@ -87,28 +85,24 @@ func (f *Files) Put(name string, id FileID, read time.Time, sum [sha256.Size]byt
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fresh[name] = fileDigest{id, sum}
+	if len(f.known) >= maxFiles {
+		// What is known of files that are gone stays, until there is too much of it.
+		clear(f.known)
+	}
+	f.known[name], f.fresh = fileDigest{id, sum}, true
 }
 
 // Save keeps what was learnt, if it was anything.
 func (f *Files) Save() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.fresh) == 0 {
+	if !f.fresh {
 		return nil
 	}
-	// What is known of files that are gone stays, until there is too much of it.
-	all := map[string]fileDigest{}
-	if len(f.known)+len(f.fresh) <= maxFiles {
-		maps.Copy(all, f.known)
-	}
-	maps.Copy(all, f.fresh)
-	if len(all) > maxFiles {
-		return nil
-	}
-	if err := f.cache.store.WriteDerived(f.path, encodeFiles(all)); err != nil {
+	if err := f.cache.store.WriteDerived(f.path, encodeFiles(f.known)); err != nil {
 		return fmt.Errorf("remember digests of files: %w", err)
 	}
+	f.fresh = false
 	return nil
 }
 

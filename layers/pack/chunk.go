@@ -16,6 +16,9 @@ const (
 	chunkMax = 2 << 20 // holds no more, but for one header; longer files are cut every chunkAim bytes
 )
 
+// chunkRoom is what a chunk takes as long as no header is very long.
+const chunkRoom = chunkMax + 64<<10
+
 // MaxChunk bounds the bytes of a chunk in the blob, with what incompressible data takes more and the odd long header.
 const MaxChunk = 4 << 20
 

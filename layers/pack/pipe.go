@@ -18,6 +18,7 @@ type pipe struct {
 
 	cut     cutter
 	now     *chunk // being filled; nil for none
+	started int    // chunks
 	content contentRun
 
 	free, hash, pack, write chan *chunk
@@ -57,9 +58,8 @@ func (f *failure) get() error {
 	return f.err
 }
 
-// ahead is how many chunks may wait besides those being compressed: one being filled, one hashed, one written, and one
-// that lets no one of them wait for another.
-const ahead = 4
+// ahead is how many chunks there are besides those being compressed: one being filled, one being hashed, one being written.
+const ahead = 3
 
 func newPipe(out io.Writer, kind Compression) (*pipe, error) {
 	packers := make([]packer, max(1, runtime.GOMAXPROCS(0)))
@@ -125,6 +125,10 @@ func (p *pipe) Write(b []byte) (int, error) {
 func (p *pipe) add(b []byte) {
 	if p.now == nil {
 		p.now = <-p.free
+		if p.started++; p.started > 1 && cap(p.now.plain) == 0 {
+			// More than a small layer: the next ones will need all of it, and growing leaves garbage behind.
+			p.now.plain, p.now.packed = make([]byte, 0, chunkRoom), make([]byte, 0, chunkAim)
+		}
 		p.now.plain, p.now.known, p.now.packed = p.now.plain[:0], p.now.known[:0], p.now.packed[:0]
 		p.now.hashed, p.now.done = make(chan struct{}), make(chan struct{})
 	}
