@@ -66,14 +66,10 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestSDDLForms(t *testing.T) {
-	same := []string{
-		"O:BAG:BAD:(A;CI;KA;;;SY)(A;CI;KA;;;BA)(A;CI;KR;;;WD)(A;CI;KR;;;RC)",
-		"D:PARAI(D;;GXGR;;;AN)", "D:NO_ACCESS_CONTROL", "D:", "D:P", "S:AI(AU;SAFA;KA;;;WD)(ML;OICI;NW;;;LW)",
-		"O:SYD:(A;OICI;KA;;;S-1-15-3-1024-1065365936-1281604716-3511738428-1654721687-432734479-3232135806-4053264122-3456934681)",
-		"D:(0x9;0x10;#0102030401010000000000051200000061727478)", "",
-	}
-	for _, s := range same {
+// sameText holds each text to be what the bytes that it gives are written as.
+func sameText(t *testing.T, list ...string) {
+	t.Helper()
+	for _, s := range list {
 		sd, err := ParseSDDL(s)
 		if err != nil {
 			t.Errorf("%s: %v", s, err)
@@ -88,6 +84,16 @@ func TestSDDLForms(t *testing.T) {
 			t.Errorf("%s became %s", s, got)
 		}
 	}
+}
+
+func TestSDDLForms(t *testing.T) {
+	same := []string{
+		"O:BAG:BAD:(A;CI;KA;;;SY)(A;CI;KA;;;BA)(A;CI;KR;;;WD)(A;CI;KR;;;RC)",
+		"D:PARAI(D;;GXGR;;;AN)", "D:NO_ACCESS_CONTROL", "D:", "D:P", "S:AI(AU;SAFA;KA;;;WD)(ML;OICI;NW;;;LW)",
+		"O:SYD:(A;OICI;KA;;;S-1-15-3-1024-1065365936-1281604716-3511738428-1654721687-432734479-3232135806-4053264122-3456934681)",
+		"D:(0x9;0x10;#0102030401010000000000051200000061727478)", "",
+	}
+	sameText(t, same...)
 	for _, s := range []string{"X:BA", "O:BAO:BA", "O:", "O:QQ", "D:(A;;FA;;;BA", "D:(A;;XX;;;BA)", "D:(Q;;FA;;;BA)", "D:Z", "D:(A;;FA;x;;BA)", "garbage", "D:(A;QQ;FA;;;BA)", "D:NO_ACCESS_CONTROL(A;;FA;;;BA)"} {
 		if sd, err := ParseSDDL(s); err == nil {
 			t.Errorf("%s was accepted as %s", s, sd.SDDL())
