@@ -7,8 +7,8 @@ import (
 )
 
 // shared32 are the parts of HKLM\SOFTWARE that 32-bit programs see like others, since
-// Windows 7, as documented in "Registry Keys Affected by WOW64". Keys that exist only to
-// lead to the next level are not among them.
+// Windows 7, after the table of Microsoft's "Registry Keys Affected by WOW64". Two names
+// that the table spells unlike the keys of real systems are here in both spellings.
 func shared32() []string {
 	return []string{
 		`Clients`,
@@ -17,7 +17,8 @@ func shared32() []string {
 		`Microsoft\Driver Signing`, `Microsoft\EnterpriseCertificates`, `Microsoft\EventSystem`, `Microsoft\MSMQ`,
 		`Microsoft\Non-Driver Signing`, `Microsoft\Notepad\DefaultFonts`, `Microsoft\OLE`, `Microsoft\RAS`, `Microsoft\RPC`,
 		`Microsoft\Shared Tools\MSInfo`, `Microsoft\SystemCertificates`, `Microsoft\TermServLicensing`,
-		`Microsoft\Transaction Server`, `Microsoft\Windows\CurrentVersion\Control Panel\Cursors\Schemes`,
+		`Microsoft\Transaction Server`, `Microsoft\TransactionServer`, `Microsoft\Windows\CurrentVersion\App Paths`,
+		`Microsoft\Windows\CurrentVersion\Control Panel\Cursors\Schemes`,
 		`Microsoft\Windows\CurrentVersion\Explorer\AutoplayHandlers`, `Microsoft\Windows\CurrentVersion\Explorer\DriveIcons`,
 		`Microsoft\Windows\CurrentVersion\Explorer\KindMap`, `Microsoft\Windows\CurrentVersion\Group Policy`,
 		`Microsoft\Windows\CurrentVersion\Policies`, `Microsoft\Windows\CurrentVersion\PreviewHandlers`,
@@ -26,7 +27,7 @@ func shared32() []string {
 		`Microsoft\Windows NT\CurrentVersion\FontLink`, `Microsoft\Windows NT\CurrentVersion\FontMapper`,
 		`Microsoft\Windows NT\CurrentVersion\Fonts`, `Microsoft\Windows NT\CurrentVersion\FontSubstitutes`,
 		`Microsoft\Windows NT\CurrentVersion\Gre_Initialize`, `Microsoft\Windows NT\CurrentVersion\Image File Execution Options`,
-		`Microsoft\Windows NT\CurrentVersion\LanguagePack`, `Microsoft\Windows NT\CurrentVersion\NetworkCards`,
+		`Microsoft\Windows NT\CurrentVersion\LanguagePack`, `Microsoft\Windows NT\CurrentVersion\Language Pack`, `Microsoft\Windows NT\CurrentVersion\NetworkCards`,
 		`Microsoft\Windows NT\CurrentVersion\Perflib`, `Microsoft\Windows NT\CurrentVersion\Ports`,
 		`Microsoft\Windows NT\CurrentVersion\Print`, `Microsoft\Windows NT\CurrentVersion\ProfileList`,
 		`Microsoft\Windows NT\CurrentVersion\Time Zones`, `Policies`, `RegisteredApplications`,
@@ -52,19 +53,17 @@ func WOW64(path string) string {
 		return strings.TrimSuffix(strings.Join(names[:n], `\`)+`\`+node32+`\`+below(n), `\`)
 	}
 	is := func(n int, name string) bool { return len(names) > n && nt.EqualFold(names[n], name) }
+	// classes is how many names lead to the classes, 0 if the path does not.
+	classes := 0
 	switch nt.Fold(names[0]) {
 	case "HKCR", "HKEY_CLASSES_ROOT":
-		if len(names) > 1 && classes32(names[1], true) {
-			return insert(1)
-		}
+		classes = 1
 	case "HKLM", "HKEY_LOCAL_MACHINE":
 		if !is(1, "SOFTWARE") {
-			break
+			return path
 		}
 		if is(2, "Classes") {
-			if len(names) > 3 && classes32(names[3], true) {
-				return insert(3)
-			}
+			classes = 3
 			break
 		}
 		for _, s := range shared32() {
@@ -74,20 +73,28 @@ func WOW64(path string) string {
 		}
 		return insert(2)
 	case "HKCU", "HKEY_CURRENT_USER":
-		if is(1, "Software") && is(2, "Classes") && len(names) > 3 && classes32(names[3], false) {
-			return insert(3)
+		if is(1, "Software") && is(2, "Classes") {
+			classes = 3
 		}
+	case "HKU", "HKEY_USERS":
+		switch {
+		case is(2, "Software") && is(3, "Classes"):
+			classes = 4
+		case len(names) > 1 && strings.HasSuffix(nt.Fold(names[1]), "_CLASSES"):
+			classes = 2
+		}
+	}
+	if classes > 0 && len(names) > classes && classes32(names[classes]) {
+		return insert(classes)
 	}
 	return path
 }
 
 // classes32 tells whether a part of the classes is separate for 32-bit programs.
-func classes32(name string, machine bool) bool {
+func classes32(name string) bool {
 	switch nt.Fold(name) {
-	case "CLSID", "DIRECTSHOW", "INTERFACE":
+	case "CLSID", "DIRECTSHOW", "INTERFACE", "MEDIA TYPE", "MEDIAFOUNDATION":
 		return true
-	case "MEDIA TYPE", "MEDIAFOUNDATION":
-		return machine
 	}
 	return false
 }
