@@ -68,7 +68,7 @@ func (s *Store) Record(ctx context.Context, source string, blobs ...ocispec.Desc
 	if len(blobs) == 0 {
 		return nil
 	}
-	return syncDir(s.path(remoteDir))
+	return errors.Join(syncDir(s.path(remoteDir)), syncDir(s.dir))
 }
 
 func (s *Store) record(source string, d ocispec.Descriptor) error {

@@ -57,7 +57,7 @@ func Open(dir string) (*Store, error) {
 			"or another --store, into which \"build load -i %s\" copies its images", dir, has, version, dir)
 	case has < version:
 		if err := s.upgrade(has); err != nil {
-			return nil, fmt.Errorf("open store %s: %w", dir, err)
+			return nil, fmt.Errorf("open store %s: %w", dir, explainFull(dir, 0, err))
 		}
 	}
 	return s, nil
@@ -127,6 +127,10 @@ func (s *Store) fill() error {
 			return err
 		}
 	}
+	if err := syncDir(s.path("blobs")); err != nil {
+		return err
+	}
+	_ = syncDir(filepath.Dir(s.dir)) // which may not be ours to open
 	unlock, err := s.lock(context.Background(), exclusive)
 	if err != nil {
 		return err
