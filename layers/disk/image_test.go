@@ -139,6 +139,7 @@ func sample(t *testing.T) *image {
 		link("app/sys", `C:\WINDOWS\system32`, layers.DefaultDirLink), link("app/dll", `sys\f4.dll`, layers.DefaultFileLink),
 		link("app/out", `D:\nowhere`, layers.DefaultFileLink),
 		{Name: "Files/app/ro.txt", Kind: layers.File, Size: 4, Attributes: layers.AttrReadOnly},
+		{Name: "Files/app/xattr.txt", Kind: layers.File, Size: 4, EAs: []layers.EA{{Name: "EA", Value: []byte("four")}}},
 		{Name: "Files/app/same.txt", Kind: layers.HardLink, Target: "Files/app/ro.txt"},
 	}
 	slices.SortFunc(top, func(a, b layers.Entry) int { return layers.Order(&a, &b) })

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +191,28 @@ func TestLoadFromAnIndex(t *testing.T) {
 	}
 }
 
+// foreignTag names an image as another program would that writes into the layout: without a look at what it leads to.
+func foreignTag(t *testing.T, st *store.Store, name string, desc ocispec.Descriptor) {
+	t.Helper()
+	path := filepath.Join(st.Dir(), ocispec.ImageIndexFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var index ocispec.Index
+	if err := json.Unmarshal(b, &index); err != nil {
+		t.Fatal(err)
+	}
+	desc.Annotations = map[string]string{ocispec.AnnotationRefName: name}
+	index.Manifests = append(index.Manifests, desc)
+	if b, err = json.Marshal(index); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestLoadErrors(t *testing.T) {
 	st := newStore(t)
 	config := func(text string) ocispec.Descriptor {
@@ -218,7 +242,7 @@ func TestLoadErrors(t *testing.T) {
 		{"empty", putJSON(t, st, ocispec.MediaTypeImageIndex, ocispec.Index{Manifests: []ocispec.Descriptor{}}), "the index has no images"},
 	}
 	for _, test := range tests {
-		tag(t, st, test.name, test.desc)
+		foreignTag(t, st, test.name, test.desc)
 		_, err := image.Load(t.Context(), st, test.name, amd64)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v\nwant %s", test.name, err, test.want)
