@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/runtime/offline/proc"
 )
 
@@ -63,16 +64,26 @@ func reg(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 	if problem != "" {
 		return complain(p, problem), nil
 	}
-	if verb != "query" && !p.Admin {
+	user, own := ofUser(c.key)
+	if verb != "query" && !p.Admin && !own {
 		return complain(p, "Access is denied."), nil
 	}
+	if user {
+		useUsers(p)
+	}
+	var exit uint32
 	switch verb {
 	case "add":
-		return regAdd(p, c)
+		exit, err = regAdd(p, c)
 	case "delete":
-		return regDelete(p, c)
+		exit, err = regDelete(p, c)
+	default:
+		return regQuery(p, c)
 	}
-	return regQuery(p, c)
+	if err == nil && user {
+		err = p.Files.SaveUsers()
+	}
+	return exit, err
 }
 
 func complain(p *proc.Process, text string) uint32 {
@@ -150,13 +161,11 @@ func (c *regCall) setKey(key string) (problem string, err error) {
 	if sub != "" {
 		c.long += `\` + sub
 	}
-	if c.has("reg:32") {
-		if sub, err = c.redirect32(short, sub); err != nil {
-			return "", err
-		}
-	}
 	if c.key = short; sub != "" {
 		c.key += `\` + sub
+	}
+	if c.has("reg:32") {
+		c.key = hives.WOW64(c.key)
 	}
 	return "", nil
 }
@@ -165,13 +174,11 @@ func (c *regCall) setKey(key string) (problem string, err error) {
 func outside(root, sub string) string {
 	first, _, _ := strings.Cut(strings.ToUpper(sub), `\`)
 	switch root {
-	case "HKCU":
-		return "the current user's registry is not supported yet"
 	case "HKCC":
 		return "HKCC is made by a running machine"
 	case "HKU":
-		if first != ".DEFAULT" {
-			return "of HKU only .DEFAULT is supported yet"
+		if _, err := nt.ParseSID(strings.TrimSuffix(first, "_CLASSES")); err != nil && first != ".DEFAULT" {
+			return "of HKU an image has .DEFAULT and users by their SIDs"
 		}
 	case "HKLM":
 		switch first {
@@ -183,26 +190,6 @@ func outside(root, sub string) string {
 		}
 	}
 	return ""
-}
-
-// redirect32 turns a key into what a 32-bit program means by it.
-func (c *regCall) redirect32(root, sub string) (string, error) {
-	const software = "SOFTWARE"
-	upper := strings.ToUpper(sub)
-	if root == "HKLM" && (upper == software || strings.HasPrefix(upper, software+`\`)) {
-		rest := strings.TrimPrefix(sub[len(software):], `\`)
-		switch first, _, _ := strings.Cut(strings.ToUpper(rest), `\`); first {
-		case "WOW6432NODE":
-			return sub, nil
-		case "CLASSES", "MICROSOFT", "POLICIES", "CLIENTS", "REGISTEREDAPPLICATIONS":
-			return "", &proc.Unsupported{Command: c.text, Why: `parts of HKLM\SOFTWARE\` + first + " are shared between 32 and 64 bits; write the key with WOW6432Node, or without /reg:32"}
-		}
-		return strings.TrimSuffix(sub[:len(software)]+`\WOW6432Node\`+rest, `\`), nil
-	}
-	if root == "HKCR" {
-		return "", &proc.Unsupported{Command: c.text, Why: `parts of HKCR are shared between 32 and 64 bits; write the key below HKLM\SOFTWARE\Classes`}
-	}
-	return sub, nil
 }
 
 const notFound = "The system was unable to find the specified registry key or value."
@@ -294,7 +281,7 @@ func regDelete(p *proc.Process, c *regCall) (uint32, error) {
 		err = r.DeleteValue(c.key, name)
 	case c.has("va"):
 		err = deleteValues(r, k, c.key)
-	case !strings.Contains(c.key[strings.IndexByte(c.key, '\\')+1:], `\`):
+	case c.isHive():
 		return 0, &proc.Unsupported{Command: c.text, Why: "this would delete a whole hive"}
 	default:
 		err = r.DeleteKey(c.key)
@@ -303,6 +290,12 @@ func regDelete(p *proc.Process, c *regCall) (uint32, error) {
 		return 0, fmt.Errorf("reg delete %s: %w", c.long, err)
 	}
 	return done(p)
+}
+
+// isHive tells whether the key is the root of a hive.
+func (c *regCall) isHive() bool {
+	depth := strings.Count(c.key, `\`)
+	return depth == 0 || depth == 1 && (strings.HasPrefix(c.key, `HKLM\`) || strings.HasPrefix(c.key, `HKU\`))
 }
 
 func question(c *regCall, name string, one bool) string {
