@@ -141,4 +141,3 @@ func walkNames(t *testing.T, k Key) []string {
 	}
 	return list
 }
-

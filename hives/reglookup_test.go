@@ -130,4 +130,3 @@ func unquoted(s string) string {
 	}
 	return b.String()
 }
-
