@@ -3,6 +3,7 @@ package containerfile
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
@@ -54,6 +55,9 @@ func cause(err error) error {
 			break
 		}
 		err = inner
+	}
+	if err != nil && strings.ContainsRune(err.Error(), utf8.RuneError) {
+		return errors.New("syntax error: missing '}'") // the end of the word taken for a modifier
 	}
 	return err
 }

@@ -125,8 +125,7 @@ func (s *Source) Excerpt(err error) string {
 
 // point finds the line, and the column and width in characters, that an error is about.
 func (s *Source) point(err error, first, last int) (line, column, width int) {
-	var m *markedError
-	if errors.As(err, &m) {
+	for m := (*markedError)(nil); errors.As(err, &m); err = m.err {
 		for n := first; n <= last; n++ {
 			if i := strings.Index(s.lines[n-1], m.word); i >= 0 {
 				return n, utf8.RuneCountInString(expandTabs(s.lines[n-1][:i])), utf8.RuneCountInString(m.word)

@@ -49,6 +49,21 @@ func (s *stage) chdir(word string) {
 	s.name(word)
 }
 
+// escapes is a backslash that escapes a letter, a digit or the like: nobody means that.
+var escapes = regexp.MustCompile(`(^|[^\\])(\\\\)*\\[\w.%]`)
+
+// backslashes tells of paths that lose theirs.
+func (s *stage) backslashes(words ...string) {
+	if s.file.Escape() != '\\' {
+		return
+	}
+	for _, word := range words {
+		if escapes.MatchString(word) && !strings.ContainsAny(word, `'"`) {
+			s.find(backslashLost, "%s loses its backslashes", word)
+		}
+	}
+}
+
 // name checks the components of a path of the image that is written without
 // variables.
 func (s *stage) name(word string) {

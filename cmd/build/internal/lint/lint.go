@@ -151,6 +151,7 @@ func (s *stage) instruction() {
 		}
 	case *containerfile.Workdir:
 		s.words(b.Path)
+		s.backslashes(b.Path)
 		s.chdir(b.Path)
 	case *containerfile.User:
 		s.words(b.Name)
@@ -160,11 +161,13 @@ func (s *stage) instruction() {
 		s.expose(b.Ports)
 	case *containerfile.Volume:
 		s.words(b.Paths...)
+		s.backslashes(b.Paths...)
 	case *containerfile.Shell:
 		s.shell = b.Command
 		s.setShell(b.Command)
 	case *containerfile.Copy:
 		s.words(append([]string{b.Dest, b.Chown, b.Chmod, b.From}, b.Sources...)...)
+		s.backslashes(append([]string{b.Dest}, b.Sources...)...)
 		s.copy(b)
 	case *containerfile.Run:
 		s.json(b.Command)

@@ -44,6 +44,7 @@ var (
 	jsonBackslash = rule{"WindowsJSONBackslash", Error, "", "what is not JSON is a line for the shell; in JSON every \\ is written \\\\"}
 	pathLost      = rule{"WindowsPathLost", Warning, "", "the machine's PATH is in the registry, and a PATH of ENV takes its place; use RUN setx /M PATH"}
 	trailingSlash = rule{"WindowsTrailingBackslash", Error, "", "a backslash at the end of a line joins it with the next; begin the file with # escape=` or end the path with /"}
+	backslashLost = rule{"WindowsBackslashLost", Warning, "", "a backslash escapes what follows and is taken away; begin the file with # escape=` or write / or \\\\"}
 	shellErrors   = rule{"WindowsShellErrors", Warning, "", "PowerShell goes on after an error unless it is told to stop, and the RUN counts as good"}
 	setxLost      = rule{"WindowsSetxPathLost", Warning, "", "a PATH of ENV takes the place of the registry's, which setx changes"}
 	fileName      = rule{"WindowsFileName", Error, "", "Windows has no such file name"}

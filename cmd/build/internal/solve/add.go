@@ -123,7 +123,7 @@ func readMembers(f *os.File, from string) ([]item, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	m := &memberReader{file: f, tar: tar.NewReader(f), seen: map[string]int{}}
+	m := &memberReader{file: f, tar: tar.NewReader(f), seen: map[string]int{}, dirs: map[string]bool{".": true}}
 	for {
 		hdr, err := m.tar.Next()
 		switch {
@@ -153,7 +153,8 @@ type memberReader struct {
 	file *os.File
 	tar  *tar.Reader
 	list []item
-	seen map[string]int // index of list by folded name
+	seen map[string]int  // index of list by folded name
+	dirs map[string]bool // folded names of what others are in
 }
 
 // member describes one member.
@@ -222,6 +223,7 @@ func (m *memberReader) add(it item) error {
 		if i, ok := m.seen[nt.Fold(dir)]; ok && !m.list[i].dir {
 			return fmt.Errorf("is below %s, which is no folder", dir)
 		}
+		m.dirs[nt.Fold(dir)] = true
 	}
 	if i, ok := m.seen[nt.Fold(it.name)]; ok && m.list[i].name == it.name {
 		if m.list[i].dir != it.dir {
@@ -242,10 +244,9 @@ func (m *memberReader) links() {
 		if it.link == nil {
 			continue
 		}
-		target := path.Join(path.Dir(it.name), strings.ReplaceAll(it.link.target, `\`, "/"))
-		if j, ok := m.seen[nt.Fold(target)]; ok || target == "." {
-			it.link.dir = target == "." || m.list[j].dir
-		}
+		target := nt.Fold(path.Join(path.Dir(it.name), strings.ReplaceAll(it.link.target, `\`, "/")))
+		i, ok := m.seen[target]
+		it.link.dir = m.dirs[target] || ok && m.list[i].dir
 	}
 }
 

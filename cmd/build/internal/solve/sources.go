@@ -46,7 +46,7 @@ func (s *solver) sources(p *plan.Stage, c *plan.Copy) (items []item, dir bool, e
 	}
 	for _, src := range c.Sources {
 		if err := g.source(p, src); err != nil {
-			return nil, false, containerfile.Mark(path.Base(src), err)
+			return nil, false, containerfile.Mark(src, containerfile.Mark(path.Base(src), err))
 		}
 	}
 	for _, text := range c.Contents {
