@@ -36,8 +36,8 @@ func (h host) main(ctx context.Context, args []string, env *cli.Env) int {
 	a := &app{host: h, env: env}
 	root := a.root()
 	a.where.AddFlag(root)
-	root.AddCommand(a.ps(), a.inspect(), a.start(), a.stop(), a.kill(), a.remove(), a.logs(), a.wait(), a.top(), a.update(),
-		a.setup(), a.doctor(), a.mount())
+	root.AddCommand(a.createCommand(), a.start(), a.stop(), a.kill(), a.wait(), a.exec(), a.attach(), a.remove(), a.prune(),
+		a.rename(), a.ps(), a.inspect(), a.logs(), a.top(), a.stats(), a.port(), a.update(), a.volume(), a.mount(), a.setup(), a.doctor())
 	return cli.Execute(ctx, root, args, env, codes)
 }
 

@@ -15,17 +15,26 @@ import (
 
 // runOptions are the flags of run itself.
 type runOptions struct {
+	limitOptions
 	isolation  string
 	name       string
 	detach     bool
+	keys       string
 	remove     bool
-	stdin      bool
+	stdin, tty bool
 	env        []string
+	envFiles   []string
+	volumes    []string
+	mount      []string
+	readOnly   bool
+	restart    string
+	network    string
+	publish    []string
+	dns, hosts []string
 	cwd        string
 	user       string
 	hostname   string
 	entrypoint string
-	memory     string
 	pull       string
 	platform   string
 }
@@ -39,55 +48,101 @@ exit code is 255); 125 an error of Mullion's, 126 a program that cannot be
 invoked, 127 a program that does not exist.`
 
 func (a *app) root() *cobra.Command {
-	var o runOptions
+	o := new(runOptions)
 	cmd := &cobra.Command{
 		Use:   "run [flags] IMAGE [ARG...]",
 		Short: "Run a Windows container image",
 		Long:  runHelp,
 		Args:  cli.AtLeast("IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var entrypoint []string
-			if cmd.Flags().Changed("entrypoint") {
-				entrypoint = []string{o.entrypoint}
+			c, err := a.created(cmd, o, args)
+			if err != nil {
+				return err
 			}
-			return a.run(cmd.Context(), o, entrypoint, args[0], args[1:])
+			if !o.detach {
+				return a.startAttached(cmd.Context(), c, o.keys, true)
+			}
+			if err := a.startDetached(cmd.Context(), c); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.env.Stdout, c.ID())
+			return err
 		},
 	}
+	o.addFlags(cmd)
+	cmd.Flags().BoolVarP(&o.detach, "detach", "d", false, "start the container, print its ID and return")
+	cmd.Flags().StringVar(&o.keys, "detach-keys", detachKeys, "leave the container to itself with these `keys`")
+	return cmd
+}
+
+func (a *app) createCommand() *cobra.Command {
+	o := new(runOptions)
+	cmd := &cobra.Command{
+		Use: "create [flags] IMAGE [ARG...]", Short: "Make a container without starting it", Args: cli.AtLeast("IMAGE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.created(cmd, o, args)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.env.Stdout, c.ID())
+			return err
+		},
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+// defaultPids is enough for any program, and too little for a fork bomb to hurt.
+const defaultPids = 4096
+
+// addFlags registers what run and create share.
+func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.StringVar(&o.isolation, "isolation", "auto", "`process|hyperv|auto`; auto is process where that can be had, else hyperv")
 	f.StringVar(&o.name, "name", "", "the container's `name`")
-	f.BoolVarP(&o.detach, "detach", "d", false, "start the container, print its ID and return")
 	f.BoolVar(&o.remove, "rm", false, "remove the container when its program has ended")
 	f.BoolVarP(&o.stdin, "interactive", "i", false, "pass the standard input on to the program")
+	f.BoolVarP(&o.tty, "tty", "t", false, "give the program a terminal")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "set an environment variable, `NAME=VALUE`; NAME alone takes this command's value")
+	f.StringArrayVar(&o.envFiles, "env-file", nil, "set the variables in this `file`, one NAME=VALUE a line")
 	f.StringVarP(&o.cwd, "workdir", "w", "", "the program's working `directory`")
 	f.StringVarP(&o.user, "user", "u", "", "the Windows `account` that the program runs as")
 	f.StringVar(&o.hostname, "hostname", "", "the computer's `name` in the container")
 	f.StringVar(&o.entrypoint, "entrypoint", "", "start this `program` in place of the image's ENTRYPOINT and CMD")
-	f.StringVarP(&o.memory, "memory", "m", "", "limit the container's memory, a number of `bytes` with b, k, m or g")
+	o.addLimits(cmd, defaultPids)
+	f.StringArrayVarP(&o.volumes, "volume", "v", nil, "mount a folder or a volume, `[SOURCE:]C:\\FOLDER[:ro]`")
+	f.StringArrayVar(&o.mount, "mount", nil, "the same, `type=bind|volume,source=..,target=..[,readonly]`")
+	f.BoolVar(&o.readOnly, "read-only", false, "make drive C: read-only outside of volumes")
+	f.StringVar(&o.restart, "restart", "no", "start the program again after its end, `no|on-failure[:N]|always`")
+	f.StringVar(&o.network, "network", "", "`none|nat|host`: loopback only (the default), connections to the outside, the host's own")
+	f.StringArrayVarP(&o.publish, "publish", "p", nil, "lead a TCP port of the host to one inside, `[[ADDRESS:]HOST:]CONTAINER`; the address is 127.0.0.1 if not given")
+	f.StringArrayVar(&o.dns, "dns", nil, "ask this name server, an `address`")
+	f.StringArrayVar(&o.hosts, "add-host", nil, "`NAME:ADDRESS` of a host that no name server is asked for")
 	f.StringVar(&o.pull, "pull", pullMissing, "pull the image `missing|always|never`")
 	f.StringVar(&o.platform, "platform", "", "choose this `platform` of an image that has several, such as ltsc2022")
-	return cmd
 }
 
-func (a *app) run(ctx context.Context, o runOptions, entrypoint []string, ref string, args []string) error {
+// addLimits registers the limits; pids is the default of theirs.
+func (o *limitOptions) addLimits(cmd *cobra.Command, pids int64) {
+	f := cmd.Flags()
+	f.StringVarP(&o.memory, "memory", "m", "", "limit the container's memory, a number of `bytes` with b, k, m or g")
+	f.StringVar(&o.cpus, "cpus", "", "limit the processor time, a `number` of processors such as 0.5")
+	f.Int64Var(&o.pids, "pids-limit", pids, "limit the `number` of threads; -1 is no limit")
+}
+
+// created makes the container that the arguments of run or create describe.
+func (a *app) created(cmd *cobra.Command, o *runOptions, args []string) (*container.Container, error) {
+	var entrypoint []string
+	if cmd.Flags().Changed("entrypoint") {
+		entrypoint = []string{o.entrypoint}
+	}
 	st, set, err := a.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, err := a.create(ctx, st, set, o, entrypoint, ref, args)
-	if err := errors.Join(err, st.Close()); err != nil {
-		return err
-	}
-	if o.detach {
-		if err := a.startDetached(ctx, c); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintln(a.env.Stdout, c.ID())
-		return err
-	}
-	return a.startAttached(ctx, c)
+	c, err := a.create(cmd.Context(), st, set, *o, entrypoint, args[0], args[1:])
+	return c, errors.Join(err, st.Close())
 }
 
 // create makes the container, after having made sure that it can be started.
@@ -122,7 +177,14 @@ func (a *app) create(ctx context.Context, st *store.Store, set *container.Set, o
 		}
 	}
 	cfg.Image = ref
-	return set.Create(ctx, cfg)
+	if err := o.mounts(ctx, set, &cfg, img); err != nil {
+		return nil, errors.Join(err, set.RemoveAnonymous(cfg))
+	}
+	c, err := set.Create(ctx, cfg)
+	if err != nil {
+		return nil, errors.Join(err, set.RemoveAnonymous(cfg))
+	}
+	return c, nil
 }
 
 // fit holds the image's Windows version against the host's, and returns the
@@ -157,24 +219,4 @@ func (a *app) startDetached(ctx context.Context, c *container.Container) error {
 		return &cli.ExitError{Code: start.Code, Err: err}
 	}
 	return err
-}
-
-func (a *app) startAttached(ctx context.Context, c *container.Container) error {
-	l, err := a.launcher()
-	if err != nil {
-		return err
-	}
-	cfg, err := c.Config()
-	if err != nil {
-		return err
-	}
-	stdin := a.env.Stdin
-	if !cfg.Stdin {
-		stdin = nil
-	}
-	code, err := l.Attached(ctx, c, stdin, a.env.Stdout, a.env.Stderr)
-	if err != nil || code == 0 {
-		return err
-	}
-	return &cli.ExitError{Code: code} // the supervisor has told all
 }

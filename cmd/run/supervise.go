@@ -21,8 +21,8 @@ import (
 
 // supervise is the whole life of a supervisor's process.
 func (h host) supervise(id string, env *cli.Env) int {
-	// A terminal that goes away takes its container along; a reader of our output
-	// that goes away does not: writes to it fail, and the log goes on.
+	// Nobody but the system sends a supervisor signals. A client that goes away ends
+	// nothing: writes to it fail, and the log goes on.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -43,8 +43,7 @@ func (h host) attend(ctx context.Context, id string, env *cli.Env) (code int, er
 	defer func() { err = errors.Join(err, st.Close()) }()
 	s := &container.Supervisor{
 		Set: set, Runtimes: h.runtimes(st), View: viewOf(st),
-		Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr,
-		Attached: container.IsAttached(env.Getenv), Now: time.Now,
+		Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Now: time.Now,
 	}
 	return s.Run(ctx, id), nil
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/runtime"
 )
 
@@ -43,8 +44,19 @@ type Config struct {
 	User        string   `json:"user,omitempty"`
 	Hostname    string   `json:"hostname,omitempty"`
 	runtime.Limits
-	// Stdin says that the program gets the standard input of an attached start.
+	// TTY, Mounts, ReadOnly and Network are those of runtime.Spec too.
+	TTY      bool            `json:"tty,omitempty"`
+	Mounts   []runtime.Mount `json:"mounts,omitempty"`
+	ReadOnly bool            `json:"readOnly,omitempty"`
+	Network  runtime.Network `json:"network,omitzero"`
+	// Stdin says that the program gets the standard input of who is attached.
 	Stdin bool `json:"stdin,omitempty"`
+	// Restart says when the program is started again, Health how to find out
+	// whether it works (nil: not at all).
+	Restart Restart            `json:"restart,omitzero"`
+	Health  *image.Healthcheck `json:"healthcheck,omitempty"`
+	// Anonymous names the volumes that were made for this container alone.
+	Anonymous []string `json:"anonymousVolumes,omitempty"`
 	// Remove says that the container goes away when its program has ended.
 	Remove  bool      `json:"remove,omitempty"`
 	Created time.Time `json:"created"`
@@ -53,12 +65,17 @@ type Config struct {
 // Status says where in its life a container is.
 type Status string
 
-// A container is created, runs, has exited, and may run again.
+// A container is created, runs, perhaps waits to be started again by its own
+// supervisor, has exited, and may run again.
 const (
-	Created Status = "created"
-	Running Status = "running"
-	Exited  Status = "exited"
+	Created    Status = "created"
+	Running    Status = "running"
+	Restarting Status = "restarting"
+	Exited     Status = "exited"
 )
+
+// Alive tells whether a container with this status has a supervisor.
+func (s Status) Alive() bool { return s == Running || s == Restarting }
 
 // State is what became of a container at its last start.
 type State struct {
@@ -73,6 +90,15 @@ type State struct {
 	// Exit is the program's exit code, all 32 bits; nil when it never ran or
 	// nobody saw its end.
 	Exit *uint32 `json:"exit,omitempty"`
+	// OutOfMemory says that the kernel ended a program because the container's memory
+	// was used up.
+	OutOfMemory bool `json:"outOfMemory,omitempty"`
+	// Restarts is how often the supervisor has started the program again.
+	Restarts int `json:"restarts,omitempty"`
+	// Ports are those of the host that lead to the running program.
+	Ports []runtime.Port `json:"ports,omitempty"`
+	// Health is what the image's health check has found; nil without one.
+	Health *Health `json:"health,omitempty"`
 	// Error is why it did not start or was lost.
 	Error    string    `json:"error,omitempty"`
 	Started  time.Time `json:"started,omitzero"`
@@ -123,7 +149,7 @@ func (c *Container) Config() (Config, error) {
 // was killed is reported as exited, without an exit code.
 func (c *Container) State() (State, error) {
 	st, err := c.storedState()
-	if err != nil || st.Status != Running {
+	if err != nil || !st.Status.Alive() {
 		return st, err
 	}
 	held, err := c.locked()
@@ -131,10 +157,10 @@ func (c *Container) State() (State, error) {
 		return st, err
 	}
 	// The supervisor may have ended in good order between the two looks.
-	if st, err = c.storedState(); err != nil || st.Status != Running {
+	if st, err = c.storedState(); err != nil || !st.Status.Alive() {
 		return st, err
 	}
-	st.Status, st.Pid, st.Error = Exited, 0, lostError
+	st.Status, st.Pid, st.Ports, st.Error = Exited, 0, nil, lostError
 	return st, nil
 }
 

@@ -257,7 +257,7 @@ func TestKilledSupervisorShowsAsExited(t *testing.T) {
 	if st.Status != Exited || st.Exit != nil || st.Pid != 0 || st.Error != lostError {
 		t.Errorf("after the lock was lost: %+v", st)
 	}
-	if st, err := c.Stop(t.Context()); err != nil || st.Status != Exited {
+	if st, err := c.Stop(t.Context(), time.Second); err != nil || st.Status != Exited {
 		t.Errorf("Stop = %+v, %v", st, err)
 	}
 	if st, err := c.Wait(t.Context()); err != nil || st.Status != Exited {

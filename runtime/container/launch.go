@@ -2,7 +2,6 @@ package container
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,16 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/mullion/mullion/runtime"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // SupervisorName is the first argument of a supervisor's process; the ID is the
 // second and last. The host's process list shows no more of a container than
 // that.
 const SupervisorName = "mullion-supervisor"
-
-// attachedVariable tells a supervisor that its streams are the program's.
-const attachedVariable = "MULLION_ATTACHED"
 
 // SupervisorID tells whether a process with the arguments args was launched as a
 // supervisor, and of which container.
@@ -31,9 +27,6 @@ func SupervisorID(args []string) (id string, ok bool) {
 	return args[1], true
 }
 
-// IsAttached tells from a supervisor's environment whether it is attached.
-func IsAttached(getenv func(string) string) bool { return getenv(attachedVariable) == "1" }
-
 // Launcher starts supervisors.
 type Launcher struct {
 	// Exe is a program that becomes a supervisor when SupervisorID says so.
@@ -42,8 +35,7 @@ type Launcher struct {
 	Environ []string
 }
 
-// StartError is why a detached container did not start, with the exit code of the
-// run command.
+// StartError is why a program did not start, with the exit code of the run command.
 type StartError struct {
 	Text string
 	Code int
@@ -51,82 +43,112 @@ type StartError struct {
 
 func (e *StartError) Error() string { return e.Text }
 
-// Attached starts the container with the given streams and returns the exit code
-// for the run command when the program has ended. The supervisor has told on
-// stderr what there is to tell. A canceled ctx asks it to stop the program.
-func (l Launcher) Attached(ctx context.Context, c *Container, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	cmd, err := l.start(ctx, c, func(cmd *exec.Cmd) {
-		cmd.Env = append(cmd.Env, attachedVariable+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
-	})
+// Attached starts the container and stays with its program until it has ended, or
+// t's detach keys leave it. A canceled ctx ends that too; the program lives on.
+func (l Launcher) Attached(ctx context.Context, c *Container, t *Terminal) (Ending, error) {
+	s, err := l.launch(c, t.request(opAttach))
 	if err != nil {
-		return runtime.ExitOurs, err
+		return Ending{}, err
 	}
-	err = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code >= 0 {
-		return code, nil
+	end, err := t.converse(ctx, s.conn, false)
+	if end.Detached || ctx.Err() != nil {
+		return end, errors.Join(err, s.release())
 	}
-	return runtime.ExitOurs, fmt.Errorf("supervisor of container %s was killed: %w", Short(c.id), err)
+	return end, s.await(err)
 }
 
 // Detached starts the container and returns when its program runs. What the
-// program prints goes to the container's log only.
-func (l Launcher) Detached(ctx context.Context, c *Container) (err error) {
-	logPath := c.file("supervisor.log")
-	log, err := os.OpenFile(logPath, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// program prints goes to the container's log. A canceled ctx calls the start off.
+func (l Launcher) Detached(ctx context.Context, c *Container) error {
+	s, err := l.launch(c, request{Op: opAttach})
 	if err != nil {
-		return fmt.Errorf("start supervisor: %w", err)
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("start supervisor: %w", err)
-	}
-	defer r.Close()
-	// Not bound to ctx beyond the start: it outlives this command.
-	cmd, err := l.start(context.WithoutCancel(ctx), c, func(cmd *exec.Cmd) {
-		cmd.Stdout, cmd.Stderr = w, log
-		setDetached(cmd)
-	})
-	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = terminate(cmd.Process) })
+	stop := context.AfterFunc(ctx, func() { _ = terminate(s.cmd.Process) })
 	defer stop()
-	var report launchReport
-	if err := json.NewDecoder(r).Decode(&report); err != nil {
-		return fmt.Errorf("supervisor of container %s ended before it had started the program: see %s", Short(c.id), logPath)
+	if err := started(s.conn); err != nil {
+		return s.await(err)
 	}
-	if report.Error != "" {
-		// It is about to end; nobody should find the container locked after us.
-		_ = cmd.Wait()
-		return &StartError{Text: report.Error, Code: report.Code}
+	return s.release()
+}
+
+// launched is a supervisor as who launched it sees it.
+type launched struct {
+	c    *Container
+	cmd  *exec.Cmd
+	in   io.Closer
+	out  io.Closer
+	conn *wire.Conn
+}
+
+// launch starts a supervisor and tells it what its first client wants.
+func (l Launcher) launch(c *Container, first request) (*launched, error) {
+	log, err := os.OpenFile(c.file(supervisorLog), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("start supervisor: %w", c.gone(err))
 	}
-	return cmd.Process.Release()
+	defer log.Close()
+	s, err := l.start(c, log)
+	if err != nil {
+		return nil, err
+	}
+	// One that is gone already says so when it is read from.
+	_ = s.conn.SendJSON(kindRequest, first)
+	return s, nil
+}
+
+// supervisorLog is where a supervisor's own complaints go.
+const supervisorLog = "supervisor.log"
+
+// await waits for the supervisor's end, so that nobody finds the container locked
+// afterwards, and words err.
+func (s *launched) await(err error) error {
+	_ = s.in.Close()
+	_ = s.cmd.Wait()
+	if !errors.Is(err, errGone) {
+		return err
+	}
+	return fmt.Errorf("supervisor of container %s was killed or could not start; %s may say why", Short(s.c.id), s.c.file(supervisorLog))
+}
+
+// release leaves the supervisor to itself.
+func (s *launched) release() error {
+	return errors.Join(s.in.Close(), s.out.Close(), s.cmd.Process.Release())
 }
 
 // start starts the supervisor in a mount namespace of its own where that can be
 // done, so that what is mounted for the container goes with it, however it ends.
-func (l Launcher) start(ctx context.Context, c *Container, set func(*exec.Cmd)) (*exec.Cmd, error) {
-	cmd := l.command(ctx, c, set)
-	private := setPrivateMounts(cmd)
-	err := cmd.Start()
-	if private && errors.Is(err, os.ErrPermission) {
+func (l Launcher) start(c *Container, log *os.File) (*launched, error) {
+	s, err := l.try(c, log, true)
+	if errors.Is(err, os.ErrPermission) {
 		// Root, but in a sandbox that lets nobody make namespaces.
-		cmd = l.command(ctx, c, set)
-		err = cmd.Start()
+		s, err = l.try(c, log, false)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
-	return cmd, nil
+	return s, nil
 }
 
-func (l Launcher) command(ctx context.Context, c *Container, set func(*exec.Cmd)) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, l.Exe)
+func (l Launcher) try(c *Container, log *os.File, private bool) (*launched, error) {
+	cmd := exec.Command(l.Exe)
 	cmd.Args = []string{SupervisorName, c.id}
 	cmd.Env = slices.Clip(l.Environ)
-	cmd.Cancel = func() error { return terminate(cmd.Process) }
-	set(cmd)
-	return cmd
+	cmd.Stderr = log
+	setDetached(cmd)
+	if private {
+		setPrivateMounts(cmd)
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &launched{c: c, cmd: cmd, in: in, out: out, conn: wire.NewConn(duplex{out, in})}, nil
 }

@@ -39,7 +39,7 @@ func (c *Container) lock(ctx context.Context) (*flock.Flock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.Status == Running {
+	if st.Status.Alive() {
 		return nil, fmt.Errorf("%w: stop %s first", ErrRunning, Short(c.id))
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)

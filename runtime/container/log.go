@@ -1,7 +1,6 @@
 package container
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,30 +23,69 @@ type record struct {
 	Time   time.Time `json:"time"`
 }
 
+// text is the record's output.
+func (r *record) text() []byte {
+	if r.Raw != nil {
+		return r.Raw
+	}
+	return []byte(r.Log)
+}
+
 const (
+	// logName is the log's file; what was there before it was full is in oldLog.
+	logName = "log.jsonl"
+	oldLog  = ".1"
 	// maxPiece bounds the output in one record.
 	maxPiece = 16 << 10
 	// maxRecord bounds a line of the log: JSON spends at most six bytes on one.
 	maxRecord = 8 * maxPiece
+	// maxLog bounds the log's file. With the old one twice as much is kept.
+	maxLog = 16 << 20
 )
 
 // logFile is the log of a running container, appended to by its supervisor.
 type logFile struct {
-	mu  sync.Mutex
-	f   io.WriteCloser
-	now func() time.Time
+	path string
+	max  int64
+	now  func() time.Time
+
+	mu   sync.Mutex
+	f    *os.File
+	size int64
 }
 
 func openLog(path string, now func() time.Time) (*logFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
+	l := &logFile{path: path, max: maxLog, now: now}
+	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return l, nil
+}
+
+func (l *logFile) open() error {
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
 	}
 	// A killed supervisor may have left half a line; an empty one does no harm.
 	if _, err := f.WriteString("\n"); err != nil {
-		return nil, errors.Join(fmt.Errorf("open log: %w", err), f.Close())
+		return errors.Join(err, f.Close())
 	}
-	return &logFile{f: f, now: now}, nil
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.f, l.size = f, info.Size()
+	return nil
+}
+
+// rotate puts a full log aside.
+func (l *logFile) rotate() error {
+	err := l.f.Close()
+	if err == nil {
+		err = os.Rename(l.path, l.path+oldLog)
+	}
+	return errors.Join(err, l.open())
 }
 
 func (l *logFile) Close() error { return l.f.Close() }
@@ -82,8 +120,6 @@ func (s *logStream) Write(p []byte) (int, error) {
 }
 
 func (l *logFile) write(stream string, p []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	r := record{Stream: stream, Time: l.now().UTC()}
 	if utf8.Valid(p) {
 		r.Log = string(p)
@@ -94,46 +130,56 @@ func (l *logFile) write(stream string, p []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.f.Write(append(line, '\n'))
-	return err
-}
-
-// Logs writes all that the container has printed so far to stdout and stderr.
-func (c *Container) Logs(stdout, stderr io.Writer) error {
-	f, err := os.Open(c.file("log.jsonl"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // never started
-	}
-	if err != nil {
-		return fmt.Errorf("read log: %w", err)
-	}
-	return errors.Join(replay(f, stdout, stderr), f.Close())
-}
-
-// replay takes a log apart again. Lines that are no records are what a kill left
-// of one; they are passed over.
-func replay(r io.Reader, stdout, stderr io.Writer) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, maxPiece), maxRecord)
-	for lines.Scan() {
-		var rec record
-		if json.Unmarshal(lines.Bytes(), &rec) != nil {
-			continue
-		}
-		w := stdout
-		if rec.Stream == "stderr" {
-			w = stderr
-		}
-		p := rec.Raw
-		if p == nil {
-			p = []byte(rec.Log)
-		}
-		if _, err := w.Write(p); err != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size > l.max {
+		if err := l.rotate(); err != nil {
 			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read log: %w", err)
+	n, err := l.f.Write(append(line, '\n'))
+	l.size += int64(n)
+	return err
+}
+
+// openLogs opens the log and, if there is one, what was put aside before it; a log
+// that is not there gives none.
+func (c *Container) openLogs() (files []*os.File, err error) {
+	path := c.file(logName)
+	for {
+		current, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // never started
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read log: %w", err)
+		}
+		old, err := os.Open(path + oldLog)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(fmt.Errorf("read log: %w", err), current.Close())
+		}
+		if old == nil {
+			return []*os.File{current}, nil
+		}
+		if same, err := isAt(current, path); same || err != nil {
+			return []*os.File{old, current}, err
+		}
+		// It was put aside between the two.
+		if err := errors.Join(current.Close(), old.Close()); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+}
+
+// isAt tells whether the open file f is the one at path.
+func isAt(f *os.File, path string) (bool, error) {
+	there, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	here, herr := f.Stat()
+	if err := errors.Join(err, herr); err != nil {
+		return false, fmt.Errorf("read log: %w", err)
+	}
+	return os.SameFile(here, there), nil
 }

@@ -3,11 +3,23 @@ package container
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/mullion/mullion/runtime"
 )
+
+// replay prints a whole log.
+func replay(r io.Reader, stdout, stderr io.Writer) error {
+	p := &printer{o: LogOptions{Tail: -1}, out: map[string]io.Writer{"stdout": stdout, "stderr": stderr}, inLine: map[string]bool{}}
+	return p.all(newRecords(r))
+}
 
 type brokenPipe struct{ writes int }
 
@@ -89,6 +101,95 @@ func TestReplayPassesOverHalfRecords(t *testing.T) {
 	}
 	if err := replay(strings.NewReader(strings.Repeat("x", maxRecord+1)), &out, &out); err == nil {
 		t.Error("a line without end is no error")
+	}
+}
+
+func TestLogOptions(t *testing.T) {
+	var log bytes.Buffer
+	for i, part := range []string{"one\ntw", "o\nthree\n", "four"} {
+		log.WriteString(fmt.Sprintf(`{"log":%q,"stream":"stdout","time":"2026-01-02T03:04:0%dZ"}`+"\n", part, i))
+	}
+	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
+	for name, test := range map[string]struct {
+		o    LogOptions
+		want string
+	}{
+		"all":        {LogOptions{Tail: -1}, "one\ntwo\nthree\nfour"},
+		"none":       {LogOptions{}, ""},
+		"one":        {LogOptions{Tail: 1}, "four"},
+		"three":      {LogOptions{Tail: 3}, "two\nthree\nfour"},
+		"many":       {LogOptions{Tail: 100}, "one\ntwo\nthree\nfour"},
+		"since":      {LogOptions{Tail: -1, Since: at(2)}, "four"},
+		"timestamps": {LogOptions{Tail: 3, Timestamps: true}, "2026-01-02T03:04:00Z two\n2026-01-02T03:04:01Z three\n2026-01-02T03:04:02Z four"},
+	} {
+		var out bytes.Buffer
+		p := &printer{o: test.o, out: map[string]io.Writer{"stdout": &out}, inLine: map[string]bool{}}
+		if err := errors.Join(p.all(newRecords(bytes.NewReader(log.Bytes()))), p.flush()); err != nil || out.String() != test.want {
+			t.Errorf("%s: %q, %v; want %q", name, &out, err, test.want)
+		}
+	}
+}
+
+func TestLogRotates(t *testing.T) {
+	set := newSet(t)
+	c := create(t, set, Config{})
+	l, err := openLog(c.file(logName), new(clock).now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.max = 2000
+	for i := range 100 {
+		fmt.Fprintf(l.stream("stdout", nil), "line %d\n", i)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var out, tail bytes.Buffer
+	if err := c.Logs(t.Context(), LogOptions{Tail: -1}, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Logs(t.Context(), LogOptions{Tail: 30, Follow: true}, &tail, &tail); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(out.String(), "line 98\nline 99\n") || strings.HasPrefix(out.String(), "line 0\n") || strings.Count(out.String(), "\n") < 30 {
+		t.Errorf("of a log that was put aside there is %q", &out)
+	}
+	if !strings.HasPrefix(tail.String(), "line 70\n") || !strings.HasSuffix(out.String(), tail.String()) {
+		t.Errorf("its tail is %q", &tail)
+	}
+}
+
+func TestVolumes(t *testing.T) {
+	set := newSet(t)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	v, err := set.CreateVolume(t.Context(), "data", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := set.CreateVolume(t.Context(), "data", now.Add(time.Hour)); again != v || err != nil {
+		t.Errorf("the same volume again: %+v, %v", again, err)
+	}
+	anon, err := set.CreateVolume(t.Context(), "", now)
+	if err != nil || !anon.Anonymous || len(anon.Name) != 64 {
+		t.Errorf("anonymous: %+v, %v", anon, err)
+	}
+	if list, err := set.Volumes(); err != nil || len(list) != 2 {
+		t.Errorf("Volumes = %+v, %v", list, err)
+	}
+	c := create(t, set, Config{Name: "user", Mounts: []runtime.Mount{{Source: v.Dir, Target: `C:\d`, Volume: "data"}}})
+	if err := set.RemoveVolume(t.Context(), "data"); err == nil || !strings.Contains(err.Error(), "user") {
+		t.Errorf("removed a volume in use: %v", err)
+	}
+	if err := errors.Join(c.Remove(t.Context()), set.RemoveVolume(t.Context(), "data")); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"data", "../x", ""} {
+		if _, err := set.Volume(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Volume(%q): %v", name, err)
+		}
+	}
+	if _, err := set.CreateVolume(t.Context(), "../x", now); err == nil {
+		t.Error("a volume outside of its folder was made")
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Set) Create(ctx context.Context, cfg Config) (*Container, error) {
 		cfg.Name = defaultName(cfg.Image, cfg.ID)
 	}
 	if !namePattern.MatchString(cfg.Name) {
-		return nil, fmt.Errorf("container name %q: want letters, digits, _ . - (at most 128, the first a letter or digit)", cfg.Name)
+		return nil, nameError(cfg.Name)
 	}
 	l, err := s.lock(ctx)
 	if err != nil {
@@ -97,20 +97,32 @@ func (s *Set) create(cfg Config) (*Container, error) {
 	if err := s.sweep(); err != nil {
 		return nil, err
 	}
-	all, err := s.All()
-	if err != nil {
+	if err := s.free(cfg.Name); err != nil {
 		return nil, err
-	}
-	for _, other := range all {
-		if have, err := other.Config(); err == nil && have.Name == cfg.Name {
-			return nil, fmt.Errorf("container name %q is in use by %s: choose another or remove that one", cfg.Name, Short(have.ID))
-		}
 	}
 	tmp := filepath.Join(s.dir, newPrefix+cfg.ID)
 	if err := s.fill(tmp, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("create container %s: %w", cfg.Name, err), os.RemoveAll(tmp))
 	}
 	return &Container{id: cfg.ID, root: s.dir}, nil
+}
+
+func nameError(name string) error {
+	return fmt.Errorf("container name %q: want letters, digits, _ . - (at most 128, the first a letter or digit)", name)
+}
+
+// free tells whether no container has the name; the caller holds the lock.
+func (s *Set) free(name string) error {
+	all, err := s.All()
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if have, err := other.Config(); err == nil && have.Name == name {
+			return fmt.Errorf("container name %q is in use by %s: choose another or remove that one", name, Short(have.ID))
+		}
+	}
+	return nil
 }
 
 func (s *Set) fill(tmp string, cfg Config) error {

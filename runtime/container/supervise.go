@@ -13,6 +13,7 @@ import (
 
 	"github.com/mullion/mullion/layers/view"
 	"github.com/mullion/mullion/runtime"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // Supervisor is the process that stands over one running container.
@@ -21,168 +22,215 @@ type Supervisor struct {
 	Runtimes []runtime.Runtime
 	// View opens the image with the given manifest digest.
 	View func(ctx context.Context, image digest.Digest) (*view.View, error)
-	// Stdin, Stdout and Stderr are the process's own.
+	// Explain says more about an exit code of a program of the image, "" if it
+	// cannot; nil explains nothing.
+	Explain func(v *view.View, spec *runtime.Spec, exit uint32) string
+	// Stdin and Stdout are the process's own, on which its launcher speaks frames;
+	// Stderr is for its complaints.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Attached passes the streams on to the program. Else Stdout carries one line
-	// to the command that launched the supervisor: a launchReport.
-	Attached bool
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// launchReport tells the launcher of a detached supervisor how the start went.
-type launchReport struct {
-	Error string `json:"error,omitempty"`
-	Code  int    `json:"code,omitempty"`
-}
-
-// Run starts the container's program, stays until it has ended, and returns the
-// exit code of the supervisor's process, as the run command defines it. A canceled
-// ctx kills the program.
+// Run starts the container's program, stays until it has ended for good, and
+// returns the exit code of the supervisor's process. A canceled ctx kills the
+// program.
 func (s *Supervisor) Run(ctx context.Context, id string) int {
-	code, err := s.supervise(ctx, &Container{id: id, root: s.Set.dir})
-	if err != nil {
-		s.tell(err, code)
+	conn := wire.NewConn(duplex{s.Stdin, s.Stdout})
+	var first request
+	if err := receive(conn, kindRequest, &first); err != nil {
+		fmt.Fprintf(s.Stderr, "run: a supervisor is started by the run command only: %v\n", err)
+		return runtime.ExitOurs
 	}
-	return code
+	l := newLife(s, &Container{id: id, root: s.Set.dir}, first.Size)
+	launcher := newClient(conn, first.Output)
+	l.hub.add(launcher)
+	go l.hub.attend(launcher, first.Stdin, l)
+	end := l.supervise(ctx)
+	if end.Error != "" {
+		fmt.Fprintln(s.Stderr, "run:", end.Error)
+	}
+	if !l.known() { // it never ran
+		l.tell(reply{Error: end.Error, Code: end.Code})
+	}
+	if b, err := json.Marshal(end); err == nil {
+		l.hub.close(b)
+	}
+	return end.Code
 }
 
-// tell says what went wrong: to the terminal, or to the launcher and the
-// supervisor's own log.
-func (s *Supervisor) tell(err error, code int) {
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
-	}
-	fmt.Fprintf(s.Stderr, "run: %v\n", err)
-	if !s.Attached {
-		s.report(launchReport{Error: err.Error(), Code: code})
-	}
-}
-
-// report does not complain: a launcher that has gone needs no report.
-func (s *Supervisor) report(r launchReport) { _ = json.NewEncoder(s.Stdout).Encode(r) }
-
-func (s *Supervisor) supervise(ctx context.Context, c *Container) (code int, err error) {
-	l, err := c.lock(ctx)
+// supervise holds the container's lock around all of its life.
+func (l *life) supervise(ctx context.Context) (end Ending) {
+	c := l.c
+	lock, err := c.lock(ctx)
 	if err != nil {
-		return runtime.ExitOurs, err
+		return endingOf(nil, err)
 	}
 	removed := false
 	defer func() {
-		err = errors.Join(err, l.Close())
+		err := lock.Close()
 		if removed {
 			err = errors.Join(err, ignoreMissing(os.Remove(c.lockPath())))
+		}
+		if err != nil {
+			end = endingOf(end.Exit, err)
 		}
 	}()
 	cfg, err := c.Config()
 	if err != nil {
-		return runtime.ExitOurs, err
+		return endingOf(nil, err)
 	}
-	log, err := openLog(c.file("log.jsonl"), s.Now)
+	log, err := openLog(c.file(logName), l.s.Now)
 	if err != nil {
-		return runtime.ExitOurs, err
+		return endingOf(nil, err)
 	}
-	st, err := s.live(ctx, c, cfg, log)
-	err = errors.Join(err, log.Close())
-	if err != nil {
-		st.Error = err.Error()
-	}
-	st.Status, st.Pid, st.Finished = Exited, 0, s.Now().UTC()
-	err = errors.Join(err, c.setState(st))
+	end = l.live(ctx, cfg, log)
+	err = log.Close()
 	if cfg.Remove {
-		rmErr := c.remove(context.WithoutCancel(ctx), Removers(s.Runtimes))
-		removed, err = rmErr == nil, errors.Join(err, rmErr)
-	}
-	return s.exitCode(st, err), err
-}
-
-// exitCode is the program's own unless something of ours went wrong.
-func (s *Supervisor) exitCode(st State, err error) int {
-	if err != nil {
-		return runtime.ExitCode(err)
-	}
-	code, large := runtime.HostExit(*st.Exit)
-	if large {
-		known := runtime.Meaning(*st.Exit)
-		if known != "" {
-			known = ": " + known
+		rmErr := c.remove(context.WithoutCancel(ctx), Removers(l.s.Runtimes))
+		if rmErr == nil {
+			removed = true
+			rmErr = l.s.Set.removeVolumes(cfg.Anonymous)
 		}
-		fmt.Fprintf(s.Stderr, "run: the program's exit code is 0x%08X (%d)%s\n", *st.Exit, *st.Exit, known)
+		err = errors.Join(err, rmErr)
 	}
-	return code
+	if err != nil && end.Error == "" {
+		end = endingOf(end.Exit, err)
+	}
+	return end
 }
 
-// live takes the container from its start to its end. With a nil error the state
-// has the program's exit code.
-func (s *Supervisor) live(ctx context.Context, c *Container, cfg Config, log *logFile) (State, error) {
-	// A start that fails must not keep what the last one left there.
-	st := State{Status: Exited, Started: s.Now().UTC()}
-	spec, err := s.spec(ctx, c, cfg, log)
-	if err != nil {
-		return st, err
+// live starts the program, again and again if that was asked for.
+func (l *life) live(ctx context.Context, cfg Config, log *logFile) Ending {
+	var delay time.Duration
+	for restarts := 0; ; restarts++ {
+		st := State{Status: Exited, Started: l.s.Now().UTC(), Restarts: restarts}
+		explanation, err := l.once(ctx, cfg, log, &st)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = errors.New("interrupted")
+		}
+		end := endingOf(st.Exit, err)
+		end.Explanation, st.Error = explanation, end.Error
+		st.Status, st.Pid, st.Ports, st.Finished = Exited, 0, nil, l.s.Now().UTC()
+		// A program that cannot even be started will not be next time.
+		again := l.known() && !l.stopped() && ctx.Err() == nil && cfg.Restart.again(st.Exit, restarts)
+		if again {
+			st.Status = Restarting
+		}
+		if err := l.c.setState(st); err != nil && end.Error == "" {
+			return endingOf(st.Exit, err)
+		}
+		if !again {
+			return end
+		}
+		delay = nextDelay(delay, st.Finished.Sub(st.Started))
+		select {
+		case <-time.After(delay):
+		case <-l.stopping:
+		case <-ctx.Done():
+		}
+		if l.stopped() || ctx.Err() != nil {
+			st.Status = Exited
+			if err := l.c.setState(st); err != nil {
+				return endingOf(st.Exit, err)
+			}
+			return end
+		}
 	}
-	r, why, err := runtime.Select(ctx, cfg.Isolation, s.Runtimes...)
+}
+
+// once takes the program from its start to its end. With a nil error the state has
+// its exit code; explanation says more about that.
+func (l *life) once(ctx context.Context, cfg Config, log *logFile, st *State) (explanation string, err error) {
+	spec, err := l.spec(ctx, cfg, log)
 	if err != nil {
-		return st, err
+		return "", err
+	}
+	r, why, err := runtime.Select(ctx, cfg.Isolation, l.s.Runtimes...)
+	if err != nil {
+		return "", err
 	}
 	st.Isolation, st.Runtime, st.Why = r.Isolation(), r.Name(), why
 	p, err := r.Start(ctx, spec)
 	if err != nil {
-		return st, fmt.Errorf("start %s: %w", cfg.Name, err)
+		return "", fmt.Errorf("start %s: %w", cfg.Name, err)
 	}
-	exit, err := s.attend(ctx, c, st, p)
+	exit, err := l.attend(ctx, cfg, st, p)
 	if err == nil {
 		st.Exit = &exit
+		if m, ok := p.(runtime.MemoryReporter); ok {
+			st.OutOfMemory = m.OutOfMemory()
+		}
+		explanation = l.explain(spec, st)
 	}
 	if err := errors.Join(err, p.Close()); err != nil {
-		return st, fmt.Errorf("container %s: %w", cfg.Name, err)
+		return explanation, fmt.Errorf("container %s: %w", cfg.Name, err)
 	}
-	return st, nil
+	return explanation, nil
 }
 
-func (s *Supervisor) spec(ctx context.Context, c *Container, cfg Config, log *logFile) (*runtime.Spec, error) {
-	v, err := s.View(ctx, cfg.Digest)
+func (l *life) explain(spec *runtime.Spec, st *State) string {
+	switch {
+	case st.OutOfMemory && spec.Memory > 0:
+		return fmt.Sprintf("the container's memory, %d bytes, was used up", spec.Memory)
+	case st.OutOfMemory:
+		return "the host's memory was used up"
+	case l.s.Explain != nil && *st.Exit > 255:
+		return l.s.Explain(spec.View, spec, *st.Exit)
+	}
+	return ""
+}
+
+func (l *life) spec(ctx context.Context, cfg Config, log *logFile) (*runtime.Spec, error) {
+	v, err := l.s.View(ctx, cfg.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("open image %s: %w", cfg.Image, err)
 	}
 	spec := &runtime.Spec{
-		ID: c.id, View: v, Dir: c.WorkDir(),
+		ID: l.c.id, View: v, Dir: l.c.WorkDir(),
 		CommandLine: cfg.CommandLine, Env: cfg.Env, Cwd: cfg.Cwd,
-		User: cfg.User, Hostname: cfg.Hostname, Limits: cfg.Limits,
+		User: cfg.User, Hostname: cfg.Hostname, TTY: cfg.TTY, Size: l.size, Limits: cfg.Limits,
+		Mounts: cfg.Mounts, ReadOnly: cfg.ReadOnly, Network: cfg.Network,
+		Stdout: log.stream("stdout", l.hub.stream(kindStdout)), Stderr: log.stream("stderr", l.hub.stream(kindStderr)),
 	}
-	var out, errs io.Writer
-	if s.Attached {
-		out, errs = s.Stdout, s.Stderr
-		if cfg.Stdin {
-			spec.Stdin = s.Stdin
-		}
+	if cfg.Stdin {
+		spec.Stdin = l.hub.input
 	}
-	spec.Stdout, spec.Stderr = log.stream("stdout", out), log.stream("stderr", errs)
 	return spec, nil
 }
 
 // attend makes the running program known, and waits for its end.
-func (s *Supervisor) attend(ctx context.Context, c *Container, st State, p runtime.Process) (uint32, error) {
-	ctl, err := listen(c.Dir())
+func (l *life) attend(ctx context.Context, cfg Config, st *State, p runtime.Process) (uint32, error) {
+	ctl, err := listen(l.c.Dir())
 	if err != nil {
 		return 0, err
 	}
 	defer ctl.Close()
-	go ctl.serve(ctx, p)
+	l.begin(p, st)
+	defer l.finish(st)
+	go ctl.serve(ctx, l)
 	st.Status, st.Pid = Running, p.Pid()
-	if err := c.setState(st); err != nil {
+	if pub, ok := p.(runtime.Publisher); ok {
+		st.Ports = pub.Ports()
+	}
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	if checkedHealth(cfg.Health) {
+		st.Health = &Health{Status: HealthStarting}
+	}
+	if err := l.c.setState(*st); err != nil {
 		return 0, err
 	}
-	if !s.Attached {
-		s.report(launchReport{})
+	l.tell(reply{})
+	if st.Health != nil {
+		go l.watch(watching, cfg.Health, p)
 	}
-	stop := context.AfterFunc(ctx, func() {
-		if err := p.Kill(); err != nil {
-			fmt.Fprintf(s.Stderr, "run: kill %s: %v\n", Short(c.id), err)
-		}
-	})
+	stop := context.AfterFunc(ctx, func() { l.signal(Kill) })
 	defer stop()
+	if l.stopped() {
+		l.signal(Kill) // it was asked to before there was anything to stop
+	}
 	return p.Wait(context.WithoutCancel(ctx))
 }
 

@@ -3,21 +3,24 @@ package container
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/mullion/mullion/layers/view"
 	"github.com/mullion/mullion/runtime"
+	"github.com/mullion/mullion/runtime/wire"
 )
 
 // puppet is a Runtime whose program does what its command line says.
@@ -126,57 +129,82 @@ func TestMain(m *testing.M) {
 			os.Exit(runtime.ExitOurs)
 		}
 		s := &Supervisor{Set: set, Runtimes: []runtime.Runtime{puppet{}}, View: noView, Now: new(clock).now,
-			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Attached: IsAttached(os.Getenv)}
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 		os.Exit(s.Run(context.Background(), id))
 	}
 	os.Exit(m.Run())
 }
 
 type result struct {
+	end            Ending
+	err            error
 	code           int
 	stdout, stderr bytes.Buffer
 }
 
-func supervise(t *testing.T, set *Set, c *Container, attached bool, stdin string) *result {
+// supervise runs a supervisor in this process, attached to it.
+func supervise(t *testing.T, set *Set, c *Container, stdin string, runtimes ...runtime.Runtime) *result {
 	t.Helper()
+	if runtimes == nil {
+		runtimes = []runtime.Runtime{puppet{}}
+	}
 	r := new(result)
-	s := &Supervisor{Set: set, Runtimes: []runtime.Runtime{puppet{}}, View: noView, Now: new(clock).now,
-		Stdin: strings.NewReader(stdin), Stdout: &r.stdout, Stderr: &r.stderr, Attached: attached}
-	r.code = s.Run(t.Context(), c.ID())
+	ours, theirs := net.Pipe()
+	s := &Supervisor{Set: set, Runtimes: runtimes, View: noView, Now: new(clock).now,
+		Stdin: theirs, Stdout: theirs, Stderr: io.Discard}
+	done := make(chan int)
+	go func() { done <- s.Run(t.Context(), c.ID()); theirs.Close() }()
+	conn := wire.NewConn(ours)
+	term := &Terminal{Stdin: strings.NewReader(stdin), Stdout: &r.stdout, Stderr: &r.stderr}
+	if err := conn.SendJSON(kindRequest, term.request(opAttach)); err != nil {
+		t.Fatal(err)
+	}
+	r.end, r.err = term.converse(t.Context(), conn, false)
+	go func() { _, _ = io.Copy(io.Discard, ours) }()
+	r.code = <-done
+	ours.Close()
 	return r
 }
 
 func TestSuperviseToTheEnd(t *testing.T) {
 	tests := []struct {
 		line   string
-		code   int
 		exit   uint32
-		noExit bool
+		code   int // of what went wrong
 		stdout string
 		stderr string
 		failed string
 	}{
 		{line: "exit 0", stdout: "out\n", stderr: "err\n"},
-		{line: "exit 42", code: 42, exit: 42, stdout: "out\n", stderr: "err\n"},
-		{line: "exit 0xC0000135", code: 255, exit: 0xC0000135, stdout: "out\n", stderr: "0xC0000135 (3221225781)"},
-		{line: "exit 3010", code: 255, exit: 3010, stdout: "out\n", stderr: "0x00000BC2 (3010)"},
-		{line: "missing x.exe", code: 127, noExit: true, stderr: `"x.exe" not found`, failed: "not found"},
-		{line: "broken x.txt", code: 126, noExit: true, stderr: "cannot be invoked", failed: "cannot be invoked"},
-		{line: "lost", code: 125, noExit: true, stderr: "the VM is gone", failed: "the VM is gone"},
+		{line: "exit 42", exit: 42, stdout: "out\n", stderr: "err\n"},
+		{line: "exit 0xC0000135", exit: 0xC0000135, stdout: "out\n", stderr: "err\n"},
+		{line: "missing x.exe", code: 127, failed: `"x.exe" not found`},
+		{line: "broken x.txt", code: 126, failed: "cannot be invoked"},
+		{line: "lost", code: 125, failed: "the VM is gone"},
 		{line: "cat", stdout: "from stdin"},
 	}
 	for _, test := range tests {
 		set := newSet(t)
 		c := create(t, set, Config{CommandLine: test.line, Stdin: true})
-		r := supervise(t, set, c, true, "from stdin")
-		if r.code != test.code || r.stdout.String() != test.stdout || !strings.Contains(r.stderr.String(), test.stderr) {
-			t.Errorf("%s: code %d, stdout %q, stderr %q", test.line, r.code, &r.stdout, &r.stderr)
+		r := supervise(t, set, c, "from stdin")
+		if r.stdout.String() != test.stdout || r.stderr.String() != test.stderr {
+			t.Errorf("%s: stdout %q, stderr %q", test.line, &r.stdout, &r.stderr)
+		}
+		var start *StartError
+		code, said := r.end.Code, r.end.Error
+		if errors.As(r.err, &start) {
+			code, said = start.Code, start.Text
+		} else if r.err != nil {
+			t.Errorf("%s: %v", test.line, r.err)
+		}
+		if code != test.code || r.code != test.code || !strings.Contains(said, test.failed) {
+			t.Errorf("%s: code %d and %d, said %q", test.line, code, r.code, said)
 		}
 		st := state(t, c)
 		if st.Status != Exited || st.Pid != 0 || !strings.Contains(st.Error, test.failed) || (st.Error == "") != (test.failed == "") {
 			t.Errorf("%s: state %+v", test.line, st)
 		}
-		if test.noExit != (st.Exit == nil) || st.Exit != nil && *st.Exit != test.exit {
+		if (test.failed != "") != (st.Exit == nil) || st.Exit != nil && (*st.Exit != test.exit || *r.end.Exit != test.exit) {
 			t.Errorf("%s: exit %v", test.line, st.Exit)
 		}
 		if !st.Finished.After(st.Started) {
@@ -188,9 +216,9 @@ func TestSuperviseToTheEnd(t *testing.T) {
 func TestProgramThatCannotBeSaved(t *testing.T) {
 	set := newSet(t)
 	c := create(t, set, Config{CommandLine: "unclosable"})
-	r := supervise(t, set, c, true, "")
-	if r.code != runtime.ExitOurs || !strings.Contains(r.stderr.String(), "registry cannot be saved") {
-		t.Errorf("code %d, stderr %q", r.code, &r.stderr)
+	r := supervise(t, set, c, "")
+	if r.code != runtime.ExitOurs || !strings.Contains(r.end.Error, "registry cannot be saved") {
+		t.Errorf("code %d, ending %+v", r.code, r.end)
 	}
 	if st := state(t, c); st.Exit == nil || *st.Exit != 7 || st.Error == "" {
 		t.Errorf("state %+v, want the program's exit code and the error", st)
@@ -199,8 +227,8 @@ func TestProgramThatCannotBeSaved(t *testing.T) {
 
 func TestSuperviseNothing(t *testing.T) {
 	set := newSet(t)
-	if r := supervise(t, set, &Container{id: newID(), root: set.dir}, true, ""); r.code != runtime.ExitOurs {
-		t.Errorf("code %d, stderr %q", r.code, &r.stderr)
+	if r := supervise(t, set, &Container{id: newID(), root: set.dir}, ""); r.code != runtime.ExitOurs || r.err == nil {
+		t.Errorf("code %d, %v", r.code, r.err)
 	}
 }
 
@@ -208,10 +236,10 @@ func TestLogsSayWhatWasPrinted(t *testing.T) {
 	set := newSet(t)
 	c := create(t, set, Config{CommandLine: "exit 1"})
 	for range 2 {
-		supervise(t, set, c, false, "")
+		supervise(t, set, c, "")
 	}
 	var stdout, stderr bytes.Buffer
-	if err := c.Logs(&stdout, &stderr); err != nil {
+	if err := c.Logs(t.Context(), LogOptions{Tail: -1}, &stdout, &stderr); err != nil {
 		t.Fatal(err)
 	}
 	if stdout.String() != "out\nout\n" || stderr.String() != "err\nerr\n" {
@@ -219,26 +247,11 @@ func TestLogsSayWhatWasPrinted(t *testing.T) {
 	}
 }
 
-func TestDetachedReportsOneLine(t *testing.T) {
-	set := newSet(t)
-	for line, want := range map[string]launchReport{
-		"exit 3":    {},
-		"missing x": {Code: 127},
-	} {
-		c := create(t, set, Config{CommandLine: line})
-		r := supervise(t, set, c, false, "")
-		var got launchReport
-		if err := json.Unmarshal(r.stdout.Bytes(), &got); err != nil || got.Code != want.Code || (got.Error == "") != (want.Code == 0) {
-			t.Errorf("%s: report %q, %v", line, &r.stdout, err)
-		}
-	}
-}
-
 func TestWorkSurvivesAStop(t *testing.T) {
 	set := newSet(t)
 	c := create(t, set, Config{CommandLine: "count"})
 	for _, want := range []string{"1\n", "2\n"} {
-		if r := supervise(t, set, c, true, ""); r.stdout.String() != want {
+		if r := supervise(t, set, c, ""); r.stdout.String() != want {
 			t.Errorf("printed %q, want %q; stderr %q", &r.stdout, want, &r.stderr)
 		}
 	}
@@ -249,9 +262,7 @@ func TestRemoveAtTheEnd(t *testing.T) {
 		set := newSet(t)
 		c := create(t, set, Config{CommandLine: line, Remove: true})
 		var removed []string
-		s := &Supervisor{Set: set, Runtimes: []runtime.Runtime{puppet{&removed}}, View: noView, Now: new(clock).now,
-			Stdout: io.Discard, Stderr: io.Discard, Attached: true}
-		s.Run(t.Context(), c.ID())
+		supervise(t, set, c, "", puppet{&removed})
 		if all, err := set.All(); err != nil || len(all) != 0 {
 			t.Errorf("%s: All = %v, %v", line, all, err)
 		}
@@ -290,13 +301,13 @@ func TestDetachedLife(t *testing.T) {
 	if err := l.Detached(t.Context(), c); err == nil || !strings.Contains(err.Error(), "is running") {
 		t.Errorf("second start: %v", err)
 	}
-	if got := state(t, c); got != st {
+	if got := state(t, c); !reflect.DeepEqual(got, st) {
 		t.Errorf("a refused start changed the state to %+v", got)
 	}
 	if err := c.Remove(t.Context()); !errors.Is(err, ErrRunning) {
 		t.Errorf("Remove of a running container: %v", err)
 	}
-	end, err := c.Stop(t.Context())
+	end, err := c.Stop(t.Context(), time.Second)
 	if err != nil || end.Status != Exited || end.Exit == nil || *end.Exit != 137 {
 		t.Errorf("Stop = %+v, %v", end, err)
 	}
@@ -333,14 +344,78 @@ func TestAttached(t *testing.T) {
 	l := launcher(t, set)
 	c := create(t, set, Config{CommandLine: "cat", Stdin: true})
 	var stdout, stderr bytes.Buffer
-	code, err := l.Attached(t.Context(), c, strings.NewReader("through and through"), &stdout, &stderr)
-	if code != 0 || err != nil || stdout.String() != "through and through" {
-		t.Errorf("Attached = %d, %v; stdout %q, stderr %q", code, err, &stdout, &stderr)
+	end, err := l.Attached(t.Context(), c, &Terminal{Stdin: strings.NewReader("through and through"), Stdout: &stdout, Stderr: &stderr})
+	if err != nil || end.Exit == nil || *end.Exit != 0 || stdout.String() != "through and through" {
+		t.Errorf("Attached = %+v, %v; stdout %q, stderr %q", end, err, &stdout, &stderr)
 	}
 	c = create(t, set, Config{CommandLine: "exit 0xC0000005"})
-	code, err = l.Attached(t.Context(), c, nil, &stdout, &stderr)
-	if code != 255 || err != nil || !strings.Contains(stderr.String(), "0xC0000005") {
-		t.Errorf("Attached = %d, %v; stderr %q", code, err, &stderr)
+	end, err = l.Attached(t.Context(), c, &Terminal{Stdout: &stdout, Stderr: &stderr})
+	if err != nil || end.Exit == nil || *end.Exit != 0xC0000005 {
+		t.Errorf("Attached = %+v, %v; stderr %q", end, err, &stderr)
+	}
+}
+
+// A terminal may leave a program, come back, and interrupt it.
+func TestDetachAndAttach(t *testing.T) {
+	set := newSet(t)
+	c := create(t, set, Config{CommandLine: "sleep", Stdin: true})
+	keys, err := ParseDetachKeys("ctrl-p,ctrl-q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	typed := io.MultiReader(strings.NewReader("abc\x10"), strings.NewReader("\x11"))
+	end, err := launcher(t, set).Attached(t.Context(), c, &Terminal{Stdin: typed, Stdout: &out, Stderr: &out, DetachKeys: keys})
+	if err != nil || !end.Detached {
+		t.Fatalf("Attached = %+v, %v", end, err)
+	}
+	if st := state(t, c); st.Status != Running {
+		t.Fatalf("after detaching: %+v", st)
+	}
+	signals := make(chan Signal, 1)
+	signals <- Interrupt // the puppet knows none, and is killed
+	end, err = c.Attach(t.Context(), &Terminal{Stdout: &out, Stderr: &out, Signals: signals})
+	if err != nil || end.Exit == nil || *end.Exit != 137 {
+		t.Errorf("Attach = %+v, %v", end, err)
+	}
+}
+
+func TestRestarts(t *testing.T) {
+	set := newSet(t)
+	c := create(t, set, Config{CommandLine: "exit 3", Restart: Restart{Policy: restartOnFailure, Most: 2}})
+	r := supervise(t, set, c, "")
+	if st := state(t, c); st.Restarts != 2 || st.Exit == nil || *st.Exit != 3 || r.stdout.String() != "out\nout\nout\n" {
+		t.Errorf("state %+v, stdout %q", st, &r.stdout)
+	}
+	c = create(t, set, Config{CommandLine: "exit 0", Restart: Restart{Policy: restartOnFailure}})
+	if supervise(t, set, c, ""); state(t, c).Restarts != 0 {
+		t.Errorf("a program that did well was started again: %+v", state(t, c))
+	}
+	c = create(t, set, Config{CommandLine: "missing x", Restart: Restart{Policy: restartAlways}})
+	if supervise(t, set, c, ""); state(t, c).Restarts != 0 {
+		t.Errorf("a program that cannot be started was tried again: %+v", state(t, c))
+	}
+	c = create(t, set, Config{CommandLine: "sleep", Restart: Restart{Policy: restartAlways}})
+	if err := launcher(t, set).Detached(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := c.Stop(t.Context(), 0); err != nil || st.Status != Exited || st.Restarts != 0 {
+		t.Errorf("stopped: %+v, %v", st, err)
+	}
+}
+
+func TestParseRestart(t *testing.T) {
+	for in, want := range map[string]Restart{
+		"": {}, "no": {}, "always": {Policy: "always"}, "unless-stopped": {Policy: "always"}, "on-failure": {Policy: "on-failure"}, "on-failure:3": {"on-failure", 3},
+	} {
+		if got, err := ParseRestart(in); got != want || err != nil {
+			t.Errorf("ParseRestart(%q) = %+v, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"sometimes", "always:3", "on-failure:x", "on-failure:-1"} {
+		if got, err := ParseRestart(in); err == nil {
+			t.Errorf("ParseRestart(%q) = %+v", in, got)
+		}
 	}
 }
 

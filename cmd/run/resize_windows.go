@@ -1,0 +1,6 @@
+package main
+
+import "os"
+
+// notifyResize: Windows has no signal for it.
+func notifyResize(chan<- os.Signal) {}
