@@ -121,19 +121,19 @@ func (s *solver) copyItems(st *state, c *plan.Copy, items []item, dir bool) (l v
 	if f, err := sc.Resolve(c.Dest); err == nil && f.IsDir() {
 		dir = true
 	}
-	content := map[string]*item{}
+	p := placing{sc: sc, dest: c.Dest, dir: dir, content: make(map[string]*item, len(items))}
 	for i := range items {
 		if err := s.ctx.Err(); err != nil {
 			return view.Layer{}, err
 		}
-		if err := place(sc, c.Dest, dir, &items[i], content); err != nil {
+		if err := p.place(&items[i]); err != nil {
 			return view.Layer{}, err
 		}
 	}
 	if len(sc.Changes()) == 0 {
 		return view.Layer{}, nil
 	}
-	return s.writeLayer(func(w *pack.Writer) error { return writeChanges(w, sc, content) })
+	return s.writeLayer(func(w *pack.Writer) error { return writeChanges(w, sc, p.content) })
 }
 
 // writeLayer makes a layer out of chunks that earlier layers have, as far as it can.
@@ -155,26 +155,32 @@ func (s *solver) writeLayer(fill func(*pack.Writer) error) (l view.Layer, err er
 	return l, s.Cache.KeepChunks(l.Desc.Digest, packed.Chunks())
 }
 
+// placing puts items into a Scratch.
+type placing struct {
+	sc      *view.Scratch
+	dest    string
+	dir     bool             // dest is a directory
+	content map[string]*item // of the files, by their paths
+	made    string           // the directory that the last file went into, which the next most often does too
+}
+
 // place makes the entry of one item; of files the content is kept for later.
-func place(sc *view.Scratch, dest string, dir bool, it *item, content map[string]*item) error {
-	if it.name != "" {
-		for name := range strings.SplitSeq(it.name, "/") {
-			if err := nt.ValidateName(name); err != nil {
-				return fmt.Errorf("%s: %w", it.from, err)
-			}
-		}
+func (p *placing) place(it *item) error {
+	if err := checkNames(it); err != nil {
+		return err
 	}
-	to := dest
-	if dir {
-		to = strings.Trim(path.Join(dest, it.name), "/")
+	sc, to := p.sc, p.dest
+	if p.dir {
+		to = strings.Trim(path.Join(p.dest, it.name), "/")
 	}
 	if it.dir {
 		return sc.MkdirAll(to)
 	}
-	if i := strings.LastIndexByte(to, '/'); i > 0 {
+	if i := strings.LastIndexByte(to, '/'); i > 0 && to[:i] != p.made {
 		if err := sc.MkdirAll(to[:i]); err != nil {
 			return err
 		}
+		p.made = to[:i]
 	}
 	old, err := sc.Lookup(to)
 	switch {
@@ -203,7 +209,20 @@ func place(sc *view.Scratch, dest string, dir bool, it *item, content map[string
 	if err != nil {
 		return err
 	}
-	content[f.Path] = it
+	p.content[f.Path] = it
+	return nil
+}
+
+// checkNames refuses names that Windows cannot have.
+func checkNames(it *item) error {
+	if it.name == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(it.name, "/") {
+		if err := nt.ValidateName(name); err != nil {
+			return fmt.Errorf("%s: %w", it.from, err)
+		}
+	}
 	return nil
 }
 
