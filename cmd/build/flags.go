@@ -44,15 +44,18 @@ func (i *ignoredFlags) addTo(f *pflag.FlagSet) {
 	*i = ignoredFlags{}
 	for _, h := range harmless {
 		name, isSwitch := strings.CutSuffix(h[0], "!")
+		shorthand := ""
+		if name == "memory" {
+			shorthand = "m"
+		}
 		if isSwitch {
 			f.Bool(name, false, "ignored: "+h[1])
 		} else {
-			f.StringArray(name, nil, "ignored: "+h[1])
+			f.StringArrayP(name, shorthand, nil, "ignored: "+h[1])
 		}
 		f.Lookup(name).Hidden = true
 		(*i)[name] = h[1]
 	}
-	f.Lookup("memory").Shorthand = ""
 	for _, name := range []string{"provenance", "sbom"} {
 		f.Lookup(name).NoOptDefVal = "true"
 	}
