@@ -84,7 +84,8 @@ func (b *builder) build(ctx context.Context) (*Disk, error) {
 			return nil, err
 		}
 	}
-	d := &Disk{ID: id, Meta: meta, Names: want.Names, want: *want}
+	unpacked := b.st.Derived("disk", metaFolder, id+unpackedSuffix)
+	d := &Disk{ID: id, Meta: meta, Names: want.Names, want: *want, unpacked: unpacked}
 	for _, dev := range want.Devices {
 		file, err := b.dataFile(ctx, dev)
 		if err != nil {

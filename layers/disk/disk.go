@@ -57,5 +57,6 @@ type Disk struct {
 	// to the path it has in the View.
 	Names map[string]string
 
-	want description
+	want     description
+	unpacked string // where the files are, or will be, as copies
 }

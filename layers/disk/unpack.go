@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/erofs/go-erofs"
@@ -18,7 +17,7 @@ import (
 // can be mounted. It is made at first need, which takes the time and the room of
 // all contents, and kept beside the metadata image. Its files are for reading.
 func (d *Disk) Unpacked() (string, error) {
-	dir := strings.TrimSuffix(d.Meta, metaSuffix) + unpackedSuffix
+	dir := d.unpacked
 	if _, err := os.Lstat(dir); err == nil {
 		return dir, nil
 	}

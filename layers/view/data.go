@@ -39,6 +39,7 @@ type layoutOnce struct {
 	once sync.Once
 	data *Data
 	err  error
+	file sync.Mutex // held while the data file is made: the others wait for it
 }
 
 // Data returns the layout of a layer's data file; layers are counted from the base.
@@ -96,6 +97,8 @@ func (v *View) DataFile(ctx context.Context, layer int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	v.layouts[layer].file.Lock()
+	defer v.layouts[layer].file.Unlock()
 	path := v.st.Derived("disk", "data", d.Name())
 	if info, err := os.Stat(path); err == nil && info.Size() == d.Size {
 		return path, nil

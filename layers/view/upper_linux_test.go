@@ -302,6 +302,36 @@ func TestImportUpperRefusesTwins(t *testing.T) {
 	}
 }
 
+// An overlay that a user has mounted keeps its marks under names that users may set.
+func TestImportUpperOfAUser(t *testing.T) {
+	st := newStore(t)
+	v, err := view.Open(t.Context(), st, []view.Layer{writeLayer(t, st, pack.Gzip,
+		file{"Files/a", layers.Dir, nil}, file{"Files/a/x", layers.File, random(1)}, file{"Files/b", layers.Dir, nil}, file{"Files/b/y", layers.File, random(2)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upper := t.TempDir()
+	d := &tree{t: t, root: upper}
+	d.mkdir("a")
+	d.mkdir("c")
+	d.write("b", "")
+	for name, mark := range map[string][2]string{"a": {"opaque", "y"}, "b": {"whiteout", ""}, "c": {"redirect", "/b"}} {
+		if err := unix.Setxattr(d.path(name), "user.overlay."+mark[0], []byte(mark[1]), 0); err != nil {
+			fixtures.Skip(t, err.Error())
+		}
+	}
+	s, err := view.NewScratch(v, t.TempDir(), view.ScratchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := view.ImportUpper(s, upper, view.UpperOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"Files", "- Files/b", "Files/a", "- Files/a/x", "Files/c", "Files/c/y"}, changes(s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Whatever is done to a mount, the Scratch shows what the mount showed.
 func TestImportUpperOfAnything(t *testing.T) {
 	o := newOverlay(t)
