@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
@@ -72,35 +73,45 @@ func (c *comparer) compare(before, after *Node, depth int) error {
 			return err
 		}
 	}
-	left, err := subkeys(before)
-	if err != nil {
-		return fmt.Errorf("%s: %w", keyName(n.Path), err)
-	}
-	right, err := subkeys(after)
-	if err != nil {
-		return fmt.Errorf("%s: %w", keyName(n.Path), err)
-	}
-	return c.below(left, right, depth)
+	return c.below(before, after, depth)
 }
 
-// below compares two ordered lists of keys.
-func (c *comparer) below(left, right []*Node, depth int) error {
-	for len(left) > 0 || len(right) > 0 {
+// below compares the subkeys of two keys, of which one may not be there.
+func (c *comparer) below(before, after *Node, depth int) error {
+	left, stopLeft := pull(before)
+	defer stopLeft()
+	right, stopRight := pull(after)
+	defer stopRight()
+	a, err := left()
+	if err != nil {
+		return err
+	}
+	b, err := right()
+	if err != nil {
+		return err
+	}
+	for a != nil || b != nil {
 		order := 0
 		switch {
-		case len(left) == 0:
+		case a == nil:
 			order = 1
-		case len(right) == 0:
+		case b == nil:
 			order = -1
 		default:
-			order = nt.Compare(left[0].name, right[0].name)
+			order = nt.Compare(a.name, b.name)
 		}
 		var before, after *Node
 		if order <= 0 {
-			before, left = left[0], left[1:]
+			before = a
+			if a, err = left(); err != nil {
+				return err
+			}
 		}
 		if order >= 0 {
-			after, right = right[0], right[1:]
+			after = b
+			if b, err = right(); err != nil {
+				return err
+			}
 		}
 		if err := c.compare(before, after, depth+1); err != nil {
 			return err
@@ -109,18 +120,19 @@ func (c *comparer) below(left, right []*Node, depth int) error {
 	return nil
 }
 
-func subkeys(n *Node) ([]*Node, error) {
+// pull gives the subkeys of a key one after the other, nil after the last. n may be nil.
+func pull(n *Node) (next func() (*Node, error), stop func()) {
 	if n == nil {
-		return nil, nil
+		return func() (*Node, error) { return nil, nil }, func() {}
 	}
-	var list []*Node
-	for c, err := range n.Subkeys() {
+	get, stop := iter.Pull2(n.Subkeys())
+	return func() (*Node, error) {
+		c, err, _ := get()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", keyName(n.Path), err)
 		}
-		list = append(list, c)
-	}
-	return list, nil
+		return c, nil
+	}, stop
 }
 
 // differ compares two keys without those below, nil if they are the same.
