@@ -14,7 +14,6 @@ import (
 
 	"github.com/mullion/mullion/cmd/build/internal/reg"
 	"github.com/mullion/mullion/cmd/internal/cli"
-	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/hives/regfile"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/image"
@@ -49,7 +48,7 @@ func (a *app) regImport() *cobra.Command {
 			}
 			if flags.reg32 {
 				for i := range sections {
-					sections[i].Path = hives.WOW64(sections[i].Path)
+					sections[i].Path = reg.Key32(sections[i].Path)
 				}
 			}
 			return a.withTargets(flags, func(t *targets) error {

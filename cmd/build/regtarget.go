@@ -12,7 +12,6 @@ import (
 	"github.com/mullion/mullion/cmd/build/internal/reg"
 	"github.com/mullion/mullion/cmd/internal/cli"
 	"github.com/mullion/mullion/cmd/internal/transfer"
-	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/store"
@@ -109,7 +108,7 @@ func (t *targets) key(of *target, key string) (string, error) {
 	if !of.reg.IsImage() {
 		return "", cli.Usagef("--reg32 is for images and layers: in a hive file, write WOW6432Node")
 	}
-	return hives.WOW64(key), nil
+	return reg.Key32(key), nil
 }
 
 // userOf is who programs of the image run as.

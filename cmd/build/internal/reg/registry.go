@@ -223,6 +223,9 @@ func (r *Registry) find(path string) (*Node, error) {
 	return nil, errors.New("a key of an image begins with HKLM, HKU, HKCU, HKCR or HKCC, or their long names")
 }
 
+// Key32 returns where an image has the key that a 32-bit program means by a path.
+func Key32(path string) string { return hives.WOW64(path) }
+
 // alias finds a key below a root that stands for another key.
 func (r *Registry) alias(root, target, rest string) (*Node, error) {
 	n, err := r.find(target)
