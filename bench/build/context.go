@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -38,8 +39,12 @@ const poolSize = 40 << 20
 
 // codePool returns the beginning of the Go tools, which are the same for everyone with this version of Go.
 func codePool() ([]byte, error) {
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("look for Go's own programs: %w", err)
+	}
 	var pool []byte
-	root := runtime.GOROOT()
+	root := strings.TrimSpace(string(out))
 	for _, name := range []string{"bin/go", "pkg/tool/" + runtime.GOOS + "_" + runtime.GOARCH + "/compile", "bin/gofmt"} {
 		b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		if err != nil {
