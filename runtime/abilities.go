@@ -91,3 +91,28 @@ type Stats struct {
 func Unsupported(iso Isolation, what string) error {
 	return fmt.Errorf("%s isolation cannot %s yet: %w", iso, what, errors.ErrUnsupported)
 }
+
+// Plain returns an error when spec wants more than a program, its streams, its
+// memory and a drive C: of its own. An isolation that can do no more asks it first,
+// so that nothing that was asked for is passed over. Limits of processes are: a VM's
+// are no burden on the host.
+func Plain(iso Isolation, spec *Spec) error {
+	switch {
+	case spec.TTY:
+		return Unsupported(iso, "give a program a terminal (-t)")
+	case spec.NanoCPUs > 0:
+		return Unsupported(iso, "limit processor time (--cpus)")
+	case spec.ReadOnly:
+		return Unsupported(iso, "make drive C: read-only (--read-only)")
+	case len(spec.Network.Ports) > 0:
+		return Unsupported(iso, "publish ports (-p)")
+	case spec.Network.Mode != "" && spec.Network.Mode != NoNetwork:
+		return Unsupported(iso, "use the network "+string(spec.Network.Mode))
+	}
+	for _, m := range spec.Mounts {
+		if !m.ByImage {
+			return Unsupported(iso, "mount "+m.Target)
+		}
+	}
+	return nil
+}

@@ -34,6 +34,9 @@ type Mount struct {
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// Volume is the name of the volume that Source is; "" for any other folder.
 	Volume string `json:"volume,omitempty"`
+	// ByImage says that only the image asks for it: where nothing can be mounted, the
+	// folder is one of the container's.
+	ByImage bool `json:"byImage,omitempty"`
 }
 
 // NetworkMode says how far a container's network reaches.

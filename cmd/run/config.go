@@ -216,7 +216,7 @@ func (o *runOptions) mounts(ctx context.Context, set *container.Set, cfg *contai
 		if err != nil || taken[nt.Fold(cpath)] {
 			continue // the flags have their own there, or it is no folder of C:
 		}
-		m := mountOption{Mount: runtime.Mount{Target: target}}
+		m := mountOption{Mount: runtime.Mount{Target: target, ByImage: true}}
 		if err := m.provide(ctx, set, cfg); err != nil {
 			return err
 		}

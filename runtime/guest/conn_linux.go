@@ -41,11 +41,12 @@ type Program struct {
 }
 
 // Start starts cmd, which is the guest ([Name] as its argv[0]) or a program that
-// hands file descriptor 3 on to it, and sends it config. The standard streams are
-// cmd's own; cmd.ExtraFiles must be empty. The caller waits for cmd, after Close.
+// hands file descriptor 3 on to it, and sends it config. The program's standard
+// streams are files, which stay the caller's, or with none of them cmd's own;
+// cmd.ExtraFiles must be empty. The caller waits for cmd, after Close.
 //
 // When the caller's process ends, the guest ends its programs.
-func Start(cmd *exec.Cmd, config *Config) (*Conn, error) {
+func Start(cmd *exec.Cmd, config *Config, files ...*os.File) (*Conn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make the guest's socket: %w", err)
@@ -66,7 +67,7 @@ func Start(cmd *exec.Cmd, config *Config) (*Conn, error) {
 	go c.read()
 	// A guest that is gone already says why through read, better than a failed
 	// write does.
-	_ = l.send(config)
+	_ = l.send(config, descriptors(files)...)
 	return c, nil
 }
 
@@ -152,13 +153,21 @@ func (c *Conn) Exec(ctx context.Context, config *Config, files [3]*os.File) (*Pr
 	c.last++
 	p := c.add(c.last)
 	c.mu.Unlock()
-	if err := c.link.send(request{Exec: config, Program: p.number}, int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd())); err != nil {
+	if err := c.link.send(request{Exec: config, Program: p.number}, descriptors(files[:])...); err != nil {
 		return nil, fmt.Errorf("start a program in the container: %w", err)
 	}
 	if _, err := p.Started(ctx); err != nil {
 		return nil, fmt.Errorf("start a program in the container: %w", err)
 	}
 	return p, nil
+}
+
+func descriptors(files []*os.File) []int {
+	fds := make([]int, len(files))
+	for i, f := range files {
+		fds[i] = int(f.Fd())
+	}
+	return fds
 }
 
 // Started waits until the program runs and returns its process id inside.

@@ -32,14 +32,15 @@ func guestMain() int {
 	unix.CloseOnExec(socket)
 	l, err := openLink(os.NewFile(socket, "supervisor"))
 	var config Config
+	var fds []int
 	if err == nil {
-		_, err = l.receive(&config)
+		fds, err = l.receive(&config)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, Name+": it is started by its supervisor only:", err)
 		return 1
 	}
-	exit, err := newSession(l, &config).run()
+	exit, err := newSession(l, &config).run(fds)
 	last := report{Exit: exit}
 	if err != nil {
 		last = report{Error: err.Error()}

@@ -39,10 +39,10 @@ func newSession(l *link, config *Config) *session {
 	return &session{link: l, config: config, running: map[int]*program{}, ended: make(chan ending)}
 }
 
-// run runs the first program to its end and does meanwhile what the supervisor
-// asks for. Requests are read by a goroutine of their own; everything else happens
+// run runs the first program, on the given streams or its own, to its end and does
+// meanwhile what the supervisor asks for. Requests are read by a goroutine of their own; everything else happens
 // here, so that nothing needs a lock.
-func (s *session) run() (*Exit, error) {
+func (s *session) run(fds []int) (*Exit, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	if err := prepare(s.config); err != nil {
@@ -52,7 +52,13 @@ func (s *session) run() (*Exit, error) {
 	if err := s.wine.startServer(); err != nil {
 		return nil, err
 	}
-	if err := s.start(first, s.config, "", [streams]uintptr{0, 1, 2}); err != nil {
+	files := [streams]uintptr{0, 1, 2}
+	if len(fds) == streams {
+		files = [streams]uintptr{uintptr(fds[0]), uintptr(fds[1]), uintptr(fds[2])}
+	}
+	err := s.start(first, s.config, "", files)
+	closeAll(fds)
+	if err != nil {
 		s.wine.stopServer(true)
 		return nil, err
 	}

@@ -46,6 +46,9 @@ func (r *Runtime) Requirements(context.Context) []runtime.Requirement {
 
 // Start implements runtime.Runtime.
 func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Process, error) {
+	if err := runtime.Plain(r.Isolation(), spec); err != nil {
+		return nil, err
+	}
 	s := &starter{storage: layerCalls(), compute: computeCalls(), layers: r.layers, iso: r.iso, pause: pause}
 	return s.start(ctx, spec)
 }

@@ -161,6 +161,9 @@ func (r *Runtime) bootFiles(ctx context.Context, tell func(string)) (*bootFiles,
 
 // Start implements [runtime.Runtime].
 func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Process, error) {
+	if err := runtime.Plain(r.Isolation(), spec); err != nil {
+		return nil, err
+	}
 	base, err := wine.Open(ctx, r.st, nil)
 	if err != nil {
 		return nil, err

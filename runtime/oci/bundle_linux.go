@@ -76,6 +76,8 @@ func ociSpec(spec *runtime.Spec, exe, network string) *specs.Spec {
 	}
 	if network != "" {
 		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: network})
+		// Windows has no ports that only an administrator may listen on.
+		s.Linux.Sysctl = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"}
 	}
 	return s
 }

@@ -57,8 +57,8 @@ func (p *process) start(spec *runtime.Spec, config *guest.Config) (err error) {
 		return err
 	}
 	p.cmd = p.tool.run(p.id, p.bundle)
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = p.streams.Child[0], p.streams.Child[1], p.streams.Child[2]
-	p.conn, err = guest.Start(p.cmd, config)
+	// Not as the tool's own streams, which it would copy.
+	p.conn, err = guest.Start(p.cmd, config, p.streams.Child[:]...)
 	p.streams.Carry()
 	if err != nil {
 		p.streams.Finish()

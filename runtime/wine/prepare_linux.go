@@ -107,5 +107,8 @@ func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
 	for _, key := range []string{"ComputerName", "ActiveComputerName"} {
 		c.set(currentControl+`\Control\ComputerName\`+key, name)
 	}
+	for _, value := range []string{"Hostname", "NV Hostname"} {
+		c.set(currentControl+`\Services\Tcpip\Parameters`, hives.StringValue(value, HostName(spec)))
+	}
 	return writeRegistry(filepath.Join(prefix, systemFile), file)
 }
