@@ -40,7 +40,7 @@ func (c *checker) values(n node) {
 // data checks where the data of a value lies.
 func (c *checker) data(at uint32, v vk) {
 	size, off := u32(v, vkSize), u32(v, vkData)
-	if u16(v, vkFlags)&valueTombstone != 0 && c.h.layered {
+	if c.h.deleted(v) {
 		if size != 0 || off != noCell || u32(v, vkType) != 0 {
 			c.found(at, ruleLayer, "deleted value %s has data", v.name())
 		}

@@ -37,9 +37,10 @@ func (v vk) name() rawName {
 }
 
 // cost is how many bytes a value takes in a file. In sound hives no byte belongs to two.
-func (v vk) cost() int64 {
+// What a deleted value says of its data is not looked at.
+func (h *Hive) cost(v vk) int64 {
 	n := int64(4 + len(v))
-	if size := u32(v, vkSize); size&inlineData == 0 {
+	if size := u32(v, vkSize); size&inlineData == 0 && !h.deleted(v) {
 		n += int64(size)
 	}
 	return n
@@ -47,10 +48,13 @@ func (v vk) cost() int64 {
 
 var errShared = fmt.Errorf("%w: the same values are used several times", ErrFormat)
 
+// deleted reports whether a value is the tombstone of one.
+func (h *Hive) deleted(v vk) bool { return h.layered && u16(v, vkFlags)&valueTombstone != 0 }
+
 // raw completes a value with its data.
 func (h *Hive) raw(v vk) (RawValue, error) {
 	out := RawValue{name: v.name(), Type: Type(u32(v, vkType))}
-	if h.layered && u16(v, vkFlags)&valueTombstone != 0 {
+	if h.deleted(v) {
 		out.Tombstone = true
 		return out, nil
 	}
@@ -166,7 +170,7 @@ func (h *Hive) eachValue(n node, f func(Value) bool) error {
 		if err != nil {
 			return err
 		}
-		if left -= v.cost(); left < 0 {
+		if left -= h.cost(v); left < 0 {
 			return errShared
 		}
 		out, err := h.value(v)

@@ -96,7 +96,7 @@ func (k *WalkKey) Values() iter.Seq2[RawValue, error] {
 			if v, err = k.h.vk(u32(list, 0)); err != nil {
 				break
 			}
-			if left -= v.cost(); left < 0 {
+			if left -= k.h.cost(v); left < 0 {
 				err = errShared
 				break
 			}
