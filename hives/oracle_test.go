@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -85,12 +84,27 @@ func traitsOf(t *testing.T, h *Hive) (x trait) {
 	return x
 }
 
+// tempPath names a file that is gone after the test. t.TempDir cannot be taken away
+// under Wine 8, which lacks the call that Go removes trees with.
+func tempPath(t testing.TB) string {
+	t.Helper()
+	f, err := os.CreateTemp("", "hive")
+	do(t, err)
+	do(t, f.Close())
+	t.Cleanup(func() {
+		if err := os.Remove(f.Name()); err != nil {
+			t.Error(err)
+		}
+	})
+	return f.Name()
+}
+
 // judged holds a hive against every oracle that can judge it.
 func judged(t *testing.T, file []byte) {
 	t.Helper()
 	h := openBytes(t, file)
 	traits := traitsOf(t, h)
-	path := filepath.Join(t.TempDir(), "hive")
+	path := tempPath(t)
 	do(t, os.WriteFile(path, file, 0o600))
 	for _, o := range oracles() {
 		if o.blind&traits != 0 {
@@ -99,6 +113,7 @@ func judged(t *testing.T, file []byte) {
 		t.Run(strings.Join(append([]string{o.name}, o.args...), " "), func(t *testing.T) {
 			args := append(slices.Clone(o.args), path)
 			out := path + ".reg"
+			t.Cleanup(func() { _ = os.Remove(out) }) // only reged writes it
 			if o.name == "reged" {
 				args = append(args, `HKLM\X`, `\`, out)
 			}
@@ -141,9 +156,10 @@ func TestOracles(t *testing.T) {
 func TestHivexsh(t *testing.T) {
 	files := written(t)
 	for _, name := range []string{"base", "delta", "software"} {
-		path := filepath.Join(t.TempDir(), "hive")
+		path := tempPath(t)
 		do(t, os.WriteFile(path, files[name], 0o600))
 		script := path + ".txt"
+		t.Cleanup(func() { _ = os.Remove(script) })
 		do(t, os.WriteFile(script, []byte("cd \\\nadd Added\ncd Added\nsetval 2\nText\nstring:hello\nNumber\ndword:5\ncd \\\nadd Aaa\ncommit\n"), 0o600))
 		tool(t, "hivexsh", "libhivex-bin", "-w", "-f", script, path)
 		file, err := os.ReadFile(path)

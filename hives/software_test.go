@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 )
@@ -86,7 +85,7 @@ func memory() (m runtime.MemStats) {
 // TestLargeFile reads a file of 100 MB: one key at the price of a few pages, and all of it
 // with little in memory.
 func TestLargeFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "SOFTWARE")
+	path := tempPath(t)
 	size := softwareFile(t, path, 1650)
 	if size < 100e6 {
 		t.Fatalf("the file has %d bytes", size)
