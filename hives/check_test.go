@@ -140,6 +140,7 @@ func TestCheckFinds(t *testing.T) {
 		{ruleValue, `a`, func(s spot) { s.value("a", 0)[0] = 'x' }},
 		{ruleValue, `a`, func(s spot) { put16(s.value("a", 0), vkNameLen, 500) }},
 		{ruleValue, `a`, func(s spot) { put32(s.at("a"), nkValues, 1000) }},
+		{ruleRepeat, `a`, func(s spot) { s.value("a", 1)[vkName] = s.value("a", 0)[vkName] ^ 0x20 }},
 		{ruleData, `a`, func(s spot) { put32(s.value("a", 0), vkSize, 1000); put32(s.at("a"), nkMaxData, 1000) }},
 		{ruleData, `b\c`, func(s spot) { put32(s.value(`b\c`, 0), vkSize, inlineData|5); put32(s.at(`b\c`), nkMaxData, 5) }},
 		{ruleData, `b\c`, func(s spot) { put32(s.value(`b\c`, 0), vkSize, 0) }},

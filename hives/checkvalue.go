@@ -18,6 +18,7 @@ func (c *checker) values(n node) {
 		return
 	}
 	var maxName, maxSize uint32
+	seen := names{few: make([]rawName, 0, fewNames)}
 	for ; len(list) > 0; list = list[4:] {
 		at := u32(list, 0)
 		if !c.claim(at, "value") {
@@ -27,6 +28,9 @@ func (c *checker) values(n node) {
 		if err != nil {
 			c.lost(at, ruleValue, "%v", err)
 			continue
+		}
+		if !seen.add(v.name()) {
+			c.found(at, ruleRepeat, "a second value %s", v.name())
 		}
 		c.data(at, v)
 		maxName = max(maxName, 2*uint32(v.name().units()))

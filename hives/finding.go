@@ -61,6 +61,7 @@ const (
 	ruleMaximum   Rule = "maximum"
 	ruleClass     Rule = "class"
 	ruleValue     Rule = "value"
+	ruleRepeat    Rule = "repeat"
 	ruleData      Rule = "data"
 	ruleSecurity  Rule = "security"
 	ruleRing      Rule = "ring"
@@ -79,9 +80,9 @@ const (
 	Strict Mode = iota
 	// Tolerant makes warnings of what real hives have and Windows lives with: files of no
 	// length and bytes behind the last bin; cells that nothing refers to; hints of lf lists,
-	// counts and maxima that are off; use counts of security cells that are too high, and
-	// equal ones; lists of another version; odd names and flags; and what the layer bytes of
-	// a delta leave open.
+	// counts and maxima that are off; second values of one name; use counts of security
+	// cells that are too high, and equal ones; lists of another version; odd names and
+	// flags; and what the layer bytes of a delta leave open.
 	Tolerant
 )
 
@@ -92,7 +93,7 @@ func (m Mode) tolerates(r Rule) bool {
 	}
 	switch r {
 	case ruleEmpty, ruleTail, ruleLeak, ruleFlags, ruleSpelling, ruleForm, ruleHint, ruleCount, ruleMaximum,
-		ruleOvercount, ruleTwin, ruleLayer:
+		ruleRepeat, ruleOvercount, ruleTwin, ruleLayer:
 		return true
 	}
 	return false

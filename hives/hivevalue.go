@@ -158,13 +158,15 @@ func (h *Hive) lookupValue(n node, folded []uint16) (Value, bool, error) {
 	return Value{}, false, nil
 }
 
-// eachValue calls f for every value until it returns false.
+// eachValue calls f for every value until it returns false. Of several with one name
+// only the first counts, as where a value is looked up.
 func (h *Hive) eachValue(n node, f func(Value) bool) error {
 	list, err := h.valueList(n)
 	if err != nil {
 		return err
 	}
 	left := int64(h.bins)
+	seen := names{few: make([]rawName, 0, fewNames)}
 	for ; len(list) > 0; list = list[4:] {
 		v, err := h.vk(u32(list, 0))
 		if err != nil {
@@ -172,6 +174,9 @@ func (h *Hive) eachValue(n node, f func(Value) bool) error {
 		}
 		if left -= h.cost(v); left < 0 {
 			return errShared
+		}
+		if !seen.add(v.name()) {
+			continue
 		}
 		out, err := h.value(v)
 		if err != nil {

@@ -178,3 +178,33 @@ func isASCII(s string) bool {
 	}
 	return true
 }
+
+// names remembers the names of the values of one key. Few are compared one by one.
+type names struct {
+	few  []rawName
+	many map[string]struct{}
+}
+
+const fewNames = 16
+
+// add reports whether no equal name came before.
+func (s *names) add(n rawName) bool {
+	if s.many == nil {
+		for _, m := range s.few {
+			if n.units() == m.units() && n.compare(m) == 0 {
+				return false
+			}
+		}
+		if len(s.few) < fewNames {
+			s.few = append(s.few, n)
+			return true
+		}
+		s.many = map[string]struct{}{}
+		for _, m := range s.few {
+			s.many[nt.Fold(m.String())] = struct{}{}
+		}
+	}
+	had := len(s.many)
+	s.many[nt.Fold(n.String())] = struct{}{}
+	return len(s.many) > had
+}

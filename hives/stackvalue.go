@@ -74,13 +74,11 @@ type mergedValue struct {
 	layer int // that set it
 }
 
-// apply adds a value of the current layer. Of several with one name in the same layer
-// the first counts.
+// apply adds a value of the current layer.
 func (m *merged) apply(v Value) bool {
 	key := nt.Fold(v.Name)
 	i, ok := m.at[key]
 	switch {
-	case ok && m.slots[i].layer == m.layer:
 	case ok && (m.inPlace || v.Tombstone || !m.slots[i].Tombstone):
 		m.slots[i] = mergedValue{v, m.layer}
 	default:

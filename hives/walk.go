@@ -86,7 +86,8 @@ func (k *WalkKey) Name() string { return k.n.name().String() }
 // Info returns what is stored beside the key's content.
 func (k *WalkKey) Info() (Info, error) { return k.h.info(k.n) }
 
-// Values yields the values in stored order. After an error it ends.
+// Values yields the values in stored order, all of them even if two have one name. After an
+// error it ends.
 func (k *WalkKey) Values() iter.Seq2[RawValue, error] {
 	return func(yield func(RawValue, error) bool) {
 		list, err := k.h.valueList(k.n)
