@@ -18,7 +18,7 @@ func (c *checker) values(n node) {
 		return
 	}
 	var maxName, maxSize uint32
-	seen := names{few: make([]rawName, 0, fewNames)}
+	var seen names
 	for ; len(list) > 0; list = list[4:] {
 		at := u32(list, 0)
 		if !c.claim(at, "value") {

@@ -166,7 +166,7 @@ func (h *Hive) eachValue(n node, f func(Value) bool) error {
 		return err
 	}
 	left := int64(h.bins)
-	seen := names{few: make([]rawName, 0, fewNames)}
+	var seen names
 	for ; len(list) > 0; list = list[4:] {
 		v, err := h.vk(u32(list, 0))
 		if err != nil {

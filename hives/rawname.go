@@ -2,6 +2,7 @@ package hives
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/mullion/mullion/internal/nt"
 )
@@ -179,24 +180,30 @@ func isASCII(s string) bool {
 	return true
 }
 
-// names remembers the names of the values of one key. Few are compared one by one.
+// names remembers the names of the values of one key. Few are compared one by one, and
+// those only with a name of a length and last unit that were there before.
 type names struct {
-	few  []rawName
+	like uint64 // a bit for each length and last unit, or several of them
+	few  [8]rawName
+	n    int // of few
 	many map[string]struct{}
 }
 
-const fewNames = 16
-
 // add reports whether no equal name came before.
 func (s *names) add(n rawName) bool {
+	like := uint(n.units())
+	if like > 0 {
+		like += 7 * uint(nt.Upcase(n.at(n.units()-1)))
+	}
+	alike := s.like>>(like%64)&1 != 0
+	s.like |= 1 << (like % 64)
 	if s.many == nil {
-		for _, m := range s.few {
-			if n.units() == m.units() && n.compare(m) == 0 {
-				return false
-			}
+		if alike && slices.ContainsFunc(s.few[:s.n], func(m rawName) bool { return n.units() == m.units() && n.compare(m) == 0 }) {
+			return false
 		}
-		if len(s.few) < fewNames {
-			s.few = append(s.few, n)
+		if s.n < len(s.few) {
+			s.few[s.n] = n
+			s.n++
 			return true
 		}
 		s.many = map[string]struct{}{}
