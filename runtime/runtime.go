@@ -59,7 +59,8 @@ type Spec struct {
 	// hold back Wait because a read of it is still open.
 	Stdin io.Reader
 	// Stdout and Stderr receive the program's output; nil means discard it. Both
-	// have received everything when Wait returns.
+	// have received everything when Wait returns. They may be the same writer,
+	// which then is written to by one goroutine at a time.
 	Stdout, Stderr io.Writer
 	// TTY gives the program a terminal of its own: Stdin is what is typed there,
 	// Stdout all that appears on it, Stderr stays empty. Size is how large it is at

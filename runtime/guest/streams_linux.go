@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,8 @@ type Streams struct {
 	copying sync.WaitGroup
 }
 
-// NewStreams makes pipes to carry in, out and errs. One that is nil leads nowhere.
+// NewStreams makes pipes to carry in, out and errs. One that is nil leads nowhere. If out and errs are the same, they
+// share a pipe, so that what goes to both stays in its order and nobody writes twice at a time.
 func NewStreams(in io.Reader, out, errs io.Writer) (*Streams, error) {
 	s := &Streams{in: in}
 	if err := s.pipes(out, errs); err != nil {
@@ -47,6 +49,10 @@ func (s *Streams) pipes(out, errs io.Writer) (err error) {
 		return err
 	}
 	for i, w := range []io.Writer{out, errs} {
+		if i == 1 && w != nil && same(out, errs) {
+			s.Child[2] = s.Child[1]
+			break
+		}
 		if w == nil {
 			if s.Child[i+1], err = os.OpenFile(os.DevNull, os.O_WRONLY, 0); err != nil {
 				return err
@@ -60,6 +66,12 @@ func (s *Streams) pipes(out, errs io.Writer) (err error) {
 		s.sources, s.outs = append(s.sources, r), append(s.outs, w)
 	}
 	return nil
+}
+
+// same compares two writers, which are of any type: those of some cannot be compared.
+func same(a, b io.Writer) (equal bool) {
+	defer func() { _ = recover() }()
+	return a == b
 }
 
 // NewTerminal makes a terminal; in is what is typed on it and out what appears.
@@ -164,7 +176,7 @@ func (s *Streams) abandon(why error) error {
 
 func (s *Streams) closeChild() {
 	for i, f := range s.Child {
-		if f != nil && (i == 0 || f != s.Child[0]) {
+		if f != nil && !slices.Contains(s.Child[:i], f) {
 			_ = f.Close()
 		}
 	}

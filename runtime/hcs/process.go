@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/mullion/mullion/runtime"
 )
@@ -18,8 +19,8 @@ func (c *started) stream(spec *runtime.Spec) error {
 	if err != nil {
 		return explain("open the program's streams", err)
 	}
-	c.pump(spec.Stdout, stdout)
-	c.pump(spec.Stderr, stderr)
+	c.pump(&oneAtATime{&c.output, spec.Stdout}, stdout)
+	c.pump(&oneAtATime{&c.output, spec.Stderr}, stderr)
 	go func() {
 		if spec.Stdin != nil {
 			// The program may end before its input does: no error to tell.
@@ -31,15 +32,27 @@ func (c *started) stream(spec *runtime.Spec) error {
 }
 
 func (c *started) pump(dst io.Writer, src io.ReadCloser) {
-	if dst == nil {
-		dst = io.Discard
-	}
 	c.copies.Go(func() {
 		// When dst takes no more, the program still must be able to write.
 		_, _ = io.Copy(dst, src)
 		_, _ = io.Copy(io.Discard, src)
 		_ = src.Close()
 	})
+}
+
+// oneAtATime is a writer, or nil for none, that may be the program's standard output and error both.
+type oneAtATime struct {
+	turn *sync.Mutex
+	w    io.Writer
+}
+
+func (o *oneAtATime) Write(b []byte) (int, error) {
+	if o.w == nil {
+		return len(b), nil
+	}
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	return o.w.Write(b)
 }
 
 // Pid is the program's in the host's list under process isolation. Under Hyper-V

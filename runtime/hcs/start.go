@@ -83,6 +83,7 @@ type started struct {
 	system  system
 	program program
 	copies  sync.WaitGroup
+	output  sync.Mutex // held by whoever passes the program's output on
 	killed  atomic.Bool
 	closing sync.Once
 }
