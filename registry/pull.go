@@ -19,26 +19,28 @@ import (
 // an index, and that manifest's descriptor is returned; with nil the index and
 // all it names come. The error of an unknown name matches fs.ErrNotExist.
 func (c *Client) Pull(ctx context.Context, st Store, ref string, choose Chooser) (ocispec.Descriptor, error) {
-	d, err := c.pull(ctx, st, ref, choose)
+	s, root, g, err := c.graph(ctx, st, ref, choose)
+	if err == nil {
+		err = s.fetch(ctx, st, g)
+	}
 	if err != nil {
 		return ocispec.Descriptor{}, fmt.Errorf("pull %s: %w", ref, err)
 	}
-	return d, nil
+	return root, nil
 }
 
-func (c *Client) pull(ctx context.Context, st Store, ref string, choose Chooser) (ocispec.Descriptor, error) {
-	var none ocispec.Descriptor
+// graph reads the manifests under what ref names, or under what the Chooser picks of it.
+func (c *Client) graph(ctx context.Context, st Store, ref string, choose Chooser) (s *site, root ocispec.Descriptor, g *graph, err error) {
 	r, err := c.parse(ref)
 	if err != nil {
-		return none, err
+		return nil, root, nil, err
 	}
-	s, err := c.open(ctx, r.Context(), r.Scope(transport.PullScope))
-	if err != nil {
-		return none, err
+	if s, err = c.open(ctx, r.Context(), r.Scope(transport.PullScope)); err != nil {
+		return nil, root, nil, err
 	}
 	root, body, err := s.root(ctx, r)
 	if err != nil {
-		return none, err
+		return nil, root, nil, err
 	}
 	read := func(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 		if d.Digest == root.Digest {
@@ -48,17 +50,11 @@ func (c *Client) pull(ctx context.Context, st Store, ref string, choose Chooser)
 	}
 	if choose != nil {
 		if root, body, err = descend(ctx, root, body, choose, read); err != nil {
-			return none, err
+			return nil, root, nil, err
 		}
 	}
-	g, err := walk(ctx, root, read)
-	if err != nil {
-		return none, err
-	}
-	if err := s.fetch(ctx, st, g); err != nil {
-		return none, err
-	}
-	return root, nil
+	g, err = walk(ctx, root, read)
+	return s, root, g, err
 }
 
 // descend follows choose from index to index down to an image manifest.

@@ -365,3 +365,32 @@ func TestCredentialsFromPodmansFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A lazy pull leaves the layers, each of which comes when it is asked for.
+func TestPullLazily(t *testing.T) {
+	noCredentials(t)
+	from := memstore.New()
+	low, high := ociLayer(from, 1, 3000), ociLayer(from, 2, 4000)
+	root := putIndex(from, ocispec.MediaTypeImageIndex,
+		putImage(from, ocispec.MediaTypeImageManifest, "10.0.20348.1", low, high, low), putImage(from, ocispec.MediaTypeImageManifest, "10.0.26100.1", high))
+	tagged(t, from, "app:v1", root)
+	host, seen := start(t, ours(from))
+	st := memstore.New()
+	c := client(registry.Options{})
+	got, layers, err := c.PullLazily(t.Context(), st, host+"/app:v1", nil)
+	if err != nil || got.Digest != root.Digest || len(layers) != 2 || st.Has(low.Digest) || st.Has(high.Digest) {
+		t.Fatalf("%s with the layers %v, %v", got.Digest, layers, err)
+	}
+	if n := seen.count("GET", "/blobs/"); n != 2 {
+		t.Errorf("%d blobs were asked for, want the 2 configs", n)
+	}
+	for _, l := range layers {
+		if err := c.Fetch(t.Context(), st, host+"/app", l); err != nil || !st.Has(l.Digest) {
+			t.Errorf("fetch %s: %v", l.Digest, err)
+		}
+	}
+	sameBlobs(t, st, from)
+	absent := ocispec.Descriptor{Digest: digest.FromString("absent"), Size: 6}
+	wantError(t, c.Fetch(t.Context(), st, host+"/app", absent), string(absent.Digest), host)
+	wantError(t, c.Fetch(t.Context(), st, host+"/app@"+string(root.Digest), absent), "not a repository")
+}

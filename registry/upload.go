@@ -39,25 +39,27 @@ func (s *site) upload(ctx context.Context, st Store, d ocispec.Descriptor, from 
 	if err != nil || there {
 		return Exists, err
 	}
-	blob, err := st.Open(ctx, d)
-	if errors.Is(err, fs.ErrNotExist) {
-		blob, err = nil, nil // a partial store may still have it mounted
+	// The mount comes first: to open the blob a partial store may have to fetch it.
+	var session *url.URL
+	if from != "" {
+		if session, err = s.begin(ctx, d, from); err != nil || session == nil {
+			return Mounted, err
+		}
 	}
-	if err != nil {
+	blob, err := st.Open(ctx, d)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && from == "":
+		return "", &localError{fmt.Errorf("it is neither in the store nor at %s: pull the image again", s.host())}
+	case errors.Is(err, fs.ErrNotExist):
+		return "", &localError{fmt.Errorf("it is not in the store, and %s cannot take it from %s: pull the image again", s.host(), from)}
+	case err != nil:
 		return "", &localError{err}
 	}
-	if blob != nil {
-		defer blob.Close()
-	}
-	if blob == nil && from == "" {
-		return "", &localError{fmt.Errorf("it is neither in the store nor at %s: pull the image again", s.host())}
-	}
-	session, err := s.begin(ctx, d, from)
-	if err != nil || session == nil {
-		return Mounted, err
-	}
-	if blob == nil {
-		return "", &localError{fmt.Errorf("it is not in the store, and %s cannot take it from %s: pull the image again", s.host(), from)}
+	defer blob.Close()
+	if session == nil {
+		if session, err = s.begin(ctx, d, ""); err != nil {
+			return "", err
+		}
 	}
 	return Moved, s.fill(ctx, session, blob, d)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/cmd/internal/transfer"
 	"github.com/mullion/mullion/layers/store"
 )
 
@@ -50,14 +51,30 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// openStore opens the store, which brings layers that it has only noted when they
+// are needed.
+func (a *app) openStore() (*store.Store, error) {
+	st, err := a.store.Open(a.env)
+	if err == nil {
+		a.fetchWith(st, transfer.Options{})
+	}
+	return st, err
+}
+
 // withStore opens the store for f.
 func (a *app) withStore(f func(*store.Store) error) error {
-	st, err := a.store.Open(a.env)
+	st, err := a.openStore()
 	if err != nil {
 		return err
 	}
 	defer st.Close()
 	return f(st)
+}
+
+func (a *app) fetchWith(st *store.Store, o transfer.Options) {
+	st.FetchWith(transfer.Fetcher(o, func(r store.Remote) {
+		a.note("fetch layer %s, %s, from %s", short(r.Desc.Digest.String()), cli.Size(r.Desc.Size), r.Sources[0])
+	}))
 }
 
 // note writes a line for people to standard error.

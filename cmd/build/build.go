@@ -134,6 +134,7 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 		return cli.PrintJSON(a.env.Stdout, outlineOf(file))
 	}
 	return a.withStore(func(st *store.Store) error {
+		a.fetchWith(st, transfer.Options{Insecure: o.insecure})
 		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}, images: map[string]*image.Image{}, names: names, outputs: outputs, variants: list}
 		named, err := b.namedContexts(ctx, &planOptions, &options)
 		if err != nil {
@@ -394,7 +395,7 @@ func (b *building) find(ctx context.Context, ref string, p image.Platform) (*ima
 	if !b.o.quiet {
 		b.note("pull %s", r)
 	}
-	if _, err := transfer.Pull(ctx, b.st, ref, p, transfer.Options{Insecure: b.o.insecure}); err != nil {
+	if _, err := transfer.PullLazily(ctx, b.st, ref, p, transfer.Options{Insecure: b.o.insecure}); err != nil {
 		if here != nil && !errors.Is(here, fs.ErrNotExist) {
 			err = here // what is here is for another platform, and there is nothing better
 		}

@@ -121,7 +121,7 @@ func userOf(img *image.Image) nt.SID {
 
 func (t *targets) openStore() (err error) {
 	if t.st == nil {
-		t.st, err = t.app.store.Open(t.app.env)
+		t.st, err = t.app.openStore()
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keep": keep, "damage": damage, "linuximage": linuxImage, "startserve": startServe, "oneline": oneLine,
+			"exits": exits, "keep": keep, "damage": damage, "linuximage": linuxImage, "startserve": startServe, "stopserve": stopServe, "oneline": oneLine,
 		},
 	})
 }
@@ -140,6 +140,7 @@ func startServe(ts *testscript.TestScript, _ bool, args []string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
+	ts.Setenv("SERVER", strconv.Itoa(cmd.Process.Pid))
 	line, err := bufio.NewReader(out).ReadString('\n')
 	ts.Check(err)
 	_, addr, ok := strings.Cut(strings.TrimSpace(line), "http://")
@@ -147,4 +148,13 @@ func startServe(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("serve says %q", line)
 	}
 	ts.Setenv("REGISTRY", addr)
+}
+
+// stopserve: ends the server that was started last.
+func stopServe(ts *testscript.TestScript, _ bool, _ []string) {
+	pid, err := strconv.Atoi(ts.Getenv("SERVER"))
+	ts.Check(err)
+	p, err := os.FindProcess(pid)
+	ts.Check(err)
+	ts.Check(p.Kill())
 }

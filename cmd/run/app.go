@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mullion/mullion/cmd/internal/cli"
+	"github.com/mullion/mullion/cmd/internal/transfer"
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/container"
@@ -41,9 +42,21 @@ func (h host) main(ctx context.Context, args []string, env *cli.Env) int {
 	return cli.Execute(ctx, root, args, env, codes)
 }
 
+// openStore opens the store, which brings layers that it has only noted when they
+// are needed.
+func (a *app) openStore() (*store.Store, error) {
+	st, err := a.where.Open(a.env)
+	if err == nil {
+		st.FetchWith(transfer.Fetcher(transfer.Options{}, func(r store.Remote) {
+			a.note("fetching layer " + string(r.Desc.Digest) + " from " + r.Sources[0])
+		}))
+	}
+	return st, err
+}
+
 // open opens the store and its containers.
 func (a *app) open() (*store.Store, *container.Set, error) {
-	st, err := a.where.Open(a.env)
+	st, err := a.openStore()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -62,7 +62,7 @@ func (a *app) mountImage(ctx context.Context, ref, dir string, o runOptions) (er
 	if err != nil {
 		return err
 	}
-	st, err := a.where.Open(a.env)
+	st, err := a.openStore()
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 
 // Remote is what the store knows about a blob that it need not hold: what it is, and which repositories hold it.
 type Remote struct {
-	Desc    ocispec.Descriptor `json:"descriptor"` // media type, digest and size
+	Desc    ocispec.Descriptor `json:"descriptor"` // media type, digest, size, and the URLs of a foreign layer
 	Sources []string           `json:"sources"`    // as HOST/PATH, the first recorded first
 }
 
@@ -85,7 +85,7 @@ func (s *Store) record(source string, d ocispec.Descriptor) error {
 	if slices.Contains(r.Sources, source) || len(r.Sources) >= maxSources {
 		return nil
 	}
-	r.Desc = ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	r.Desc = ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, URLs: d.URLs}
 	r.Sources = append(r.Sources, source)
 	b, err := json.Marshal(r)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 )
 
 // MaxLayers is the longest chain: Windows stacks 126 registry deltas on a base.
@@ -45,23 +46,41 @@ func Open(ctx context.Context, st *store.Store, chain []Layer) (*View, error) {
 		return nil, fmt.Errorf("open view: %d layers, Windows takes at most %d: squash some", len(chain), MaxLayers)
 	}
 	v := &View{ctx: ctx, st: st, layers: slices.Clone(chain), merged: newMerge()}
+	var err error
+	if v.tocs, err = tocs(ctx, st, chain); err != nil {
+		return nil, err
+	}
 	ids := make([]digest.Digest, len(chain))
 	for i, l := range chain {
-		toc, err := st.TOC(ctx, l.Desc)
-		if err != nil {
-			return nil, fmt.Errorf("open view: layer %s: %w", l.Desc.Digest, err)
-		}
+		toc := v.tocs[i]
 		if toc.DiffID != l.DiffID {
 			return nil, fmt.Errorf("open view: layer %s holds %s, the image says %s: %w",
 				l.Desc.Digest, toc.DiffID, l.DiffID, store.ErrCorrupt)
 		}
 		ids[i] = l.DiffID
-		v.tocs = append(v.tocs, toc)
 		v.merged.add(toc)
 	}
 	v.layouts = make([]layoutOnce, len(chain))
 	v.chainIDs = identity.ChainIDs(ids)
 	return v, nil
+}
+
+// parallel is how many layers are listed at once, most of which the store may first have to fetch.
+const parallel = 4
+
+func tocs(ctx context.Context, st *store.Store, chain []Layer) ([]*pack.TOC, error) {
+	list := make([]*pack.TOC, len(chain))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, l := range chain {
+		group.Go(func() (err error) {
+			if list[i], err = st.TOC(ctx, l.Desc); err != nil {
+				return fmt.Errorf("open view: layer %s: %w", l.Desc.Digest, err)
+			}
+			return nil
+		})
+	}
+	return list, group.Wait()
 }
 
 // Layers returns the chain, the base first.

@@ -60,14 +60,34 @@ func Load(ctx context.Context, st *store.Store, ref string, p image.Platform) (*
 // Pull brings the image that ref names from its registry and gives it the same
 // name in the store. Of an index only the image for p comes.
 func Pull(ctx context.Context, st *store.Store, ref string, p image.Platform, o Options) (ocispec.Descriptor, error) {
+	return pull(ctx, st, ref, p, func(r image.Ref, choose registry.Chooser) (ocispec.Descriptor, error) {
+		return o.client().Pull(ctx, Store{st}, r.String(), choose)
+	})
+}
+
+// PullLazily is Pull that leaves the layers where they are: the store only notes
+// where that is, and a Fetcher brings each one when something needs its bytes.
+func PullLazily(ctx context.Context, st *store.Store, ref string, p image.Platform, o Options) (ocispec.Descriptor, error) {
+	return pull(ctx, st, ref, p, func(r image.Ref, choose registry.Chooser) (ocispec.Descriptor, error) {
+		d, layers, err := o.client().PullLazily(ctx, Store{st}, r.String(), choose)
+		if err != nil {
+			return d, err
+		}
+		return d, st.Record(ctx, r.Name, layers...)
+	})
+}
+
+func (o Options) client() *registry.Client {
+	return registry.New(registry.Options{Insecure: o.Insecure, Progress: o.Progress})
+}
+
+func pull(ctx context.Context, st *store.Store, ref string, p image.Platform,
+	bring func(image.Ref, registry.Chooser) (ocispec.Descriptor, error)) (ocispec.Descriptor, error) {
 	r, err := remote(ref)
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
-	client := registry.New(registry.Options{Insecure: o.Insecure, Progress: o.Progress})
-	d, err := client.Pull(ctx, Store{st}, r.String(), func(entries []ocispec.Descriptor) (ocispec.Descriptor, error) {
-		return image.Choose(entries, p)
-	})
+	d, err := bring(r, func(entries []ocispec.Descriptor) (ocispec.Descriptor, error) { return image.Choose(entries, p) })
 	if err != nil {
 		return d, fmt.Errorf("pull %s: %w", r, err)
 	}
