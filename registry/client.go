@@ -145,6 +145,9 @@ func (s *site) exists(ctx context.Context, kind, id string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if kind == "manifests" {
+		req.Header["Accept"] = manifestTypes() // some say otherwise that they have none
+	}
 	resp, err := s.send(req, http.StatusOK)
 	var status *statusError
 	if errors.As(err, &status) && status.status == http.StatusNotFound {

@@ -2,10 +2,8 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -39,14 +37,7 @@ func (g *graph) takeLayers() (layers []ocispec.Descriptor) {
 
 // Fetch brings the blob d from a repository, as HOST/PATH, into the store.
 func (c *Client) Fetch(ctx context.Context, st Store, repository string, d ocispec.Descriptor) error {
-	r, err := c.parse(repository)
-	if err != nil {
-		return err
-	}
-	if _, tagged := r.(name.Tag); !tagged {
-		return errors.New("not a repository")
-	}
-	s, err := c.open(ctx, r.Context(), r.Scope(transport.PullScope))
+	s, err := c.repository(ctx, repository, transport.PullScope)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (s *site) fetch(ctx context.Context, st Store, g *graph) error {
 // root fetches what the reference stands for now.
 func (s *site) root(ctx context.Context, ref name.Reference) (ocispec.Descriptor, []byte, error) {
 	d := ocispec.Descriptor{}
-	body, header, err := s.get(ctx, ref.Identifier())
+	body, header, err := s.getFrom(ctx, "manifests", ref.Identifier())
 	if err != nil {
 		return d, nil, err
 	}
@@ -133,7 +133,7 @@ func (s *site) manifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]
 	if body, err := ReadManifest(ctx, st, d); err == nil {
 		return body, nil
 	}
-	body, _, err := s.get(ctx, string(d.Digest))
+	body, _, err := s.getFrom(ctx, "manifests", string(d.Digest))
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
@@ -143,10 +143,10 @@ func (s *site) manifest(ctx context.Context, st Store, d ocispec.Descriptor) ([]
 	return body, nil
 }
 
-// get fetches a manifest by tag or digest.
-func (s *site) get(ctx context.Context, id string) (body []byte, header http.Header, err error) {
+// getFrom fetches a manifest from the addresses of a kind.
+func (s *site) getFrom(ctx context.Context, kind, id string) (body []byte, header http.Header, err error) {
 	err = s.retry(ctx, s.host(), func() error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url("manifests", id), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url(kind, id), nil)
 		if err != nil {
 			return err
 		}

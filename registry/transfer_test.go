@@ -394,3 +394,44 @@ func TestPullLazily(t *testing.T) {
 	wantError(t, c.Fetch(t.Context(), st, host+"/app", absent), string(absent.Digest), host)
 	wantError(t, c.Fetch(t.Context(), st, host+"/app@"+string(root.Digest), absent), "not a repository")
 }
+
+// Artifacts can be attached to an image in any registry and found again, each once.
+func TestAttach(t *testing.T) {
+	noCredentials(t)
+	const kind = "application/vnd.example.list.v1"
+	for name, host := range map[string]func() string{
+		"docker-registry": func() string { return dockerRegistry(t) },
+		"ours":            func() string { h, _ := start(t, ours(memstore.New())); return h },
+	} {
+		t.Run(name, func(t *testing.T) {
+			st, repo := memstore.New(), host()+"/app"
+			root := simpleImage(st)
+			blob := st.Put(kind, []byte("a list"))
+			c := client(registry.Options{})
+			_, err := c.Attach(t.Context(), st, repo, root, kind, []ocispec.Descriptor{blob})
+			wantError(t, err, "attach to "+repo, "push it first")
+			if err := c.Push(t.Context(), st, root, repo+":v1"); err != nil {
+				t.Fatal(err)
+			}
+			if list, err := c.Attached(t.Context(), repo, root.Digest, kind); err != nil || len(list) != 0 {
+				t.Fatalf("before: %v, %v", list, err)
+			}
+			for range 2 {
+				if _, err := c.Attach(t.Context(), st, repo, root, kind, []ocispec.Descriptor{blob}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := c.Attach(t.Context(), st, repo, root, "application/vnd.example.other", nil); err != nil {
+				t.Fatal(err)
+			}
+			list, err := c.Attached(t.Context(), repo, root.Digest, kind)
+			if err != nil || len(list) != 1 || len(list[0].Layers) != 1 || list[0].Layers[0].Digest != blob.Digest {
+				t.Fatalf("attached: %+v, %v", list, err)
+			}
+			to := memstore.New()
+			if err := c.Fetch(t.Context(), to, repo, list[0].Layers[0]); err != nil || !to.Has(blob.Digest) {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -105,6 +105,9 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := b.once(ctx, step{args: []string{b.ours, "index", "publish-toc", "-q", b.ref("base")}, env: b.store("base-store")}); err != nil {
+		return err
+	}
 	fmt.Fprintf(os.Stderr, "base image made and pushed in %.1f s\n", s.seconds)
 	return errors.Join(os.RemoveAll(base), os.RemoveAll(filepath.Join(b.dir, "base-store")))
 }

@@ -23,10 +23,10 @@ func (a *app) indexCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "index", Short: "Make one image of those for several versions of Windows",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return cli.Usagef("'%s' wants one of its verbs: create, add, inspect", cmd.CommandPath())
+			return cli.Usagef("'%s' wants one of its verbs: create, add, inspect, publish-toc", cmd.CommandPath())
 		},
 	}
-	cmd.AddCommand(a.indexCreateCommand(), a.indexAddCommand(), a.indexInspectCommand())
+	cmd.AddCommand(a.indexCreateCommand(), a.indexAddCommand(), a.indexInspectCommand(), a.publishCommand())
 	return cmd
 }
 
@@ -183,4 +183,26 @@ func (a *app) printIndex(rows []indexRow, format cli.Format) error {
 		table = append(table, []string{r.Platform, short(r.Digest.String()), here})
 	}
 	return cli.PrintTable(a.env.Stdout, []string{"PLATFORM", "DIGEST", "HERE"}, table)
+}
+
+func (a *app) publishCommand() *cobra.Command {
+	var o moveOptions
+	cmd := &cobra.Command{
+		Use: "publish-toc [--insecure] [-q] REF", Short: "Attach the tables of contents of an image's layers to it in its registry",
+		Long: `Attaches the tables of contents of an image's layers, a few megabytes, to the image
+in its registry, as an OCI artifact. Who then builds FROM it by its tag fetches a
+layer only when bytes of its files are needed. Prints the artifacts' digests.`,
+		Args: cli.Exactly("REF"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(func(st *store.Store) error {
+				list, err := transfer.PublishTOC(cmd.Context(), st, args[0], a.options(o))
+				for _, d := range list {
+					fmt.Fprintln(a.env.Stdout, d.Digest)
+				}
+				return err
+			})
+		},
+	}
+	o.addFlags(cmd)
+	return cmd
 }

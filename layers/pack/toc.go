@@ -12,6 +12,8 @@ type TOC struct {
 	Digest  digest.Digest // of the blob it was made from
 	TarSize int64
 	Items   []Item // in the order of the tar
+	// Borrowed says that somebody else made it and that it was not yet compared with the layer. It is not encoded.
+	Borrowed bool
 }
 
 // Item is one entry of a layer. Of a File or a Stream, Offset is where its Size bytes of content begin in the tar and

@@ -195,9 +195,9 @@ func (c *checker) tables() error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		d := digest.NewDigestFromEncoded(digest.SHA256, n.Name())
+		d := digest.NewDigestFromEncoded(digest.SHA256, strings.TrimSuffix(n.Name(), borrowed))
 		file := c.store.path(derivedDir, "toc", n.Name())
-		if checkDigest(d) == nil && c.store.knownTOC(d) != nil || !n.Type().IsRegular() {
+		if checkDigest(d) == nil && knownTOC(file, d) != nil || !n.Type().IsRegular() {
 			continue
 		}
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {

@@ -12,13 +12,20 @@ import (
 	"github.com/mullion/mullion/layers/pack"
 )
 
-// TOC returns the table of contents of a layer in the store. At first need it reads the whole layer to make it.
+// TOC returns the table of contents of a layer in the store. At first need it reads the whole layer to make it. Of a layer
+// that is not here a borrowed one does.
 func (s *Store) TOC(ctx context.Context, layer ocispec.Descriptor) (*pack.TOC, error) {
 	if err := checkDigest(layer.Digest); err != nil {
 		return nil, err
 	}
-	if t := s.knownTOC(layer.Digest); t != nil {
+	if t := knownTOC(s.tocPath(layer.Digest), layer.Digest); t != nil {
 		return t, nil
+	}
+	if !s.present(layer.Digest) {
+		if t := knownTOC(s.borrowedPath(layer.Digest), layer.Digest); t != nil {
+			t.Borrowed = true
+			return t, nil
+		}
 	}
 	b, err := s.Blob(ctx, layer)
 	if err != nil {
@@ -41,7 +48,13 @@ func (s *Store) TOC(ctx context.Context, layer ocispec.Descriptor) (*pack.TOC, e
 }
 
 // PutTOC keeps the table of contents that came with a layer, whose blob t.Digest names.
-func (s *Store) PutTOC(t *pack.TOC) error {
+func (s *Store) PutTOC(t *pack.TOC) error { return s.putTOC(t, s.tocPath) }
+
+// BorrowTOC keeps a table of contents that somebody else made of the layer t.Digest. It counts only as long as the layer is
+// not here, and says so in its field Borrowed.
+func (s *Store) BorrowTOC(t *pack.TOC) error { return s.putTOC(t, s.borrowedPath) }
+
+func (s *Store) putTOC(t *pack.TOC, path func(digest.Digest) string) error {
 	if err := checkDigest(t.Digest); err != nil {
 		return fmt.Errorf("keep table of contents: %w", err)
 	}
@@ -51,7 +64,7 @@ func (s *Store) PutTOC(t *pack.TOC) error {
 	}
 	err := makeDirs(s.path(derivedDir, "toc"))
 	if err == nil {
-		err = s.WriteDerived(s.tocPath(t.Digest), buf.Bytes())
+		err = s.WriteDerived(path(t.Digest), buf.Bytes())
 	}
 	if err != nil {
 		return fmt.Errorf("keep table of contents: %w", err)
@@ -60,8 +73,8 @@ func (s *Store) PutTOC(t *pack.TOC) error {
 }
 
 // knownTOC returns a kept table of contents, nil if there is none or it is damaged or of another version.
-func (s *Store) knownTOC(layer digest.Digest) *pack.TOC {
-	f, err := os.Open(s.tocPath(layer))
+func knownTOC(path string, layer digest.Digest) *pack.TOC {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil
 	}
@@ -77,3 +90,8 @@ func (s *Store) knownTOC(layer digest.Digest) *pack.TOC {
 func (s *Store) tocPath(layer digest.Digest) string {
 	return s.path(derivedDir, "toc", layer.Encoded())
 }
+
+// borrowed ends the name of the file of a borrowed one.
+const borrowed = "-borrowed"
+
+func (s *Store) borrowedPath(layer digest.Digest) string { return s.tocPath(layer) + borrowed }

@@ -59,7 +59,7 @@ func (v *View) content(layer int, item *pack.Item) (*section, error) {
 }
 
 func (v *View) section(layer int, item *pack.Item) (*section, error) {
-	if v.tocs[layer].Digest == v.tocs[layer].DiffID {
+	if v.tocs[layer].Digest == v.tocs[layer].DiffID && !v.tocs[layer].Borrowed {
 		blob, err := v.st.Blob(v.ctx, v.layers[layer].Desc)
 		if err != nil {
 			return nil, err

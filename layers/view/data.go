@@ -2,6 +2,7 @@ package view
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -45,8 +46,39 @@ type layoutOnce struct {
 // Data returns the layout of a layer's data file; layers are counted from the base.
 func (v *View) Data(layer int) (*Data, error) {
 	l := &v.layouts[layer]
-	l.once.Do(func() { l.data, l.err = layOut(v.tocs[layer]) })
+	l.once.Do(func() {
+		if l.err = v.prove(layer); l.err == nil {
+			l.data, l.err = layOut(v.tocs[layer])
+		}
+	})
 	return l.data, l.err
+}
+
+// prove compares a table of contents that somebody else made with that of the layer's bytes. Nothing is taken out of a layer,
+// and nothing is laid out that will be kept, by one that is wrong.
+func (v *View) prove(layer int) error {
+	borrowed := v.tocs[layer]
+	if !borrowed.Borrowed {
+		return nil
+	}
+	blob, err := v.st.Blob(v.ctx, v.layers[layer].Desc)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	own, err := v.st.TOC(v.ctx, v.layers[layer].Desc)
+	if err != nil {
+		return err
+	}
+	var is, was bytes.Buffer
+	if err := errors.Join(own.Encode(&is), borrowed.Encode(&was)); err != nil {
+		return err
+	}
+	if own.Borrowed || !bytes.Equal(is.Bytes(), was.Bytes()) {
+		return fmt.Errorf("layer %s: the table of contents that its registry offers lists something else: remove what was built on it, "+
+			"and build again, now that the layer is here", v.layers[layer].Desc.Digest)
+	}
+	return nil
 }
 
 // layOut places contents one after the other: those of files, streams and hives. Nobody reads those of the utility VM.

@@ -66,14 +66,20 @@ func Pull(ctx context.Context, st *store.Store, ref string, p image.Platform, o 
 }
 
 // PullLazily is Pull that leaves the layers where they are: the store only notes
-// where that is, and a Fetcher brings each one when something needs its bytes.
+// where that is, and a Fetcher brings each one when something needs its bytes, or
+// its table of contents where that is not attached to the image.
 func PullLazily(ctx context.Context, st *store.Store, ref string, p image.Platform, o Options) (ocispec.Descriptor, error) {
 	return pull(ctx, st, ref, p, func(r image.Ref, choose registry.Chooser) (ocispec.Descriptor, error) {
-		d, layers, err := o.client().PullLazily(ctx, Store{st}, r.String(), choose)
-		if err != nil {
-			return d, err
+		client := o.client()
+		d, layers, err := client.PullLazily(ctx, Store{st}, r.String(), choose)
+		if err == nil {
+			err = st.Record(ctx, r.Name, layers...)
 		}
-		return d, st.Record(ctx, r.Name, layers...)
+		// Who asks for a digest trusts nothing else.
+		if err == nil && r.Digest == "" {
+			borrow(ctx, client, st, r.Name, d.Digest, layers)
+		}
+		return d, err
 	})
 }
 
