@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -25,6 +26,8 @@ type Scratch struct {
 	reg   *hives.Registry
 	spool int // number of the last spool file
 	moved map[*pack.Item]*inode
+
+	inherited [2]map[string][]byte // what files and, second, directories inherit, by the parent's security descriptor
 }
 
 // ScratchOptions says what new objects get.
@@ -64,7 +67,8 @@ func NewScratch(v *View, spool string, o ScratchOptions) (*Scratch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make scratch: %w", err)
 	}
-	s := &Scratch{view: v, dir: dir, o: o, root: pass(v.merged.root), moved: map[*pack.Item]*inode{}}
+	s := &Scratch{view: v, dir: dir, o: o, root: pass(v.merged.root), moved: map[*pack.Item]*inode{},
+		inherited: [2]map[string][]byte{{}, {}}}
 	s.reg = hives.NewRegistry(v.Registry, hives.Options{Time: o.Time, Owner: o.Owner})
 	return s, nil
 }
@@ -202,7 +206,10 @@ func (s *Scratch) Walk(fn func(*File) error) error {
 
 // Open reads the content of a file that this Scratch or its View has returned. The caller closes it.
 func (s *Scratch) Open(f *File) (io.ReadCloser, error) {
-	if f.spool == nil {
+	switch {
+	case f.spool == nil && f.Item == nil && f.Kind() == layers.File: // one that Create made
+		return io.NopCloser(bytes.NewReader(nil)), nil
+	case f.spool == nil:
 		return s.view.Open(f)
 	}
 	r, err := f.spool.open(f.Size())

@@ -64,6 +64,19 @@ func (s *Scratch) Junction(target, path string) error {
 	return s.create("make junction", path, e)
 }
 
+// Create makes an empty file under a free name, with those of the attributes that a program can set; 0 stands for those that
+// every new file has. An error matches [fs.ErrExist] if the name is taken.
+func (s *Scratch) Create(path string, attributes uint32) (*File, error) {
+	if attributes &= settable; attributes == 0 {
+		attributes = layers.DefaultFile
+	}
+	u, dir, err := s.add(path, &layers.Entry{Kind: layers.File, Attributes: attributes})
+	if err != nil {
+		return nil, pathError("create", path, err)
+	}
+	return place{u: u}.file(join(dir, u.name)), nil
+}
+
 // WriteFile makes a file with what r holds or replaces the content of one that is there, as a link at the end says. A
 // file that is there keeps its security descriptor, its attributes and its creation time. r may read from this Scratch.
 func (s *Scratch) WriteFile(path string, r io.Reader) error {
@@ -76,7 +89,7 @@ func (s *Scratch) WriteFile(path string, r io.Reader) error {
 		return pathError("write", path, err)
 	}
 	if u == nil {
-		if u, err = s.add(path, &layers.Entry{Kind: layers.File, Attributes: layers.DefaultFile}); err != nil {
+		if u, _, err = s.add(path, &layers.Entry{Kind: layers.File, Attributes: layers.DefaultFile}); err != nil {
 			return pathError("write", path, err)
 		}
 	}
@@ -96,7 +109,7 @@ func (s *Scratch) Append(path string, r io.Reader) error {
 	}
 	sp, size := u.is.spool, u.is.entry.Size
 	if sp == nil {
-		old, err := s.view.Open(place{u: u}.file(path))
+		old, err := s.Open(place{u: u}.file(path))
 		if err != nil {
 			return err
 		}
@@ -161,7 +174,7 @@ func (s *Scratch) Link(target, path string) error {
 }
 
 func (s *Scratch) create(op, path string, e *layers.Entry) error {
-	if _, err := s.add(path, e); err != nil {
+	if _, _, err := s.add(path, e); err != nil {
 		return pathError(op, path, err)
 	}
 	return nil
@@ -196,20 +209,34 @@ func (s *Scratch) change(u *upper, e *layers.Entry) {
 	u.is.entry, u.own = e, true
 }
 
-// add makes a new object under a free name.
-func (s *Scratch) add(path string, e *layers.Entry) (*upper, error) {
-	parent, at, name, err := s.freeName(path)
+// add makes a new object under a free name of the directory dir.
+func (s *Scratch) add(path string, e *layers.Entry) (u *upper, dir string, err error) {
+	parent, dir, name, err := s.freeName(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	e.SD = nt.InheritFile(parent.entry().SD, e.Attributes&layers.AttrDirectory != 0, s.o.Owner)
+	e.SD = s.inherit(parent.entry().SD, e.Attributes&layers.AttrDirectory != 0)
 	e.Created, e.Modified, e.Accessed, e.Changed = s.o.Time, s.o.Time, s.o.Time, s.o.Time
-	u := &upper{is: &inode{entry: e, layer: len(s.view.layers)}, own: true}
+	u = &upper{is: &inode{entry: e, layer: len(s.view.layers)}, own: true}
 	if e.IsDir() {
 		u.children = map[string]*upper{}
 	}
-	s.touch(at).attach(name, u)
-	return u, nil
+	s.touch(dir).attach(name, u)
+	return u, dir, nil
+}
+
+// inherit returns what a new object gets from its directory. All that get the same share it.
+func (s *Scratch) inherit(parent []byte, dir bool) []byte {
+	known := s.inherited[0]
+	if dir {
+		known = s.inherited[1]
+	}
+	sd, ok := known[string(parent)]
+	if !ok {
+		sd = nt.InheritFile(parent, dir, s.o.Owner)
+		known[string(parent)] = sd
+	}
+	return sd
 }
 
 // freeName finds the directory for a new object and checks that the name can be used.

@@ -130,10 +130,11 @@ func (s *solver) copyItems(st *state, c *plan.Copy, items []item, dir bool) (l v
 			return view.Layer{}, err
 		}
 	}
-	if len(sc.Changes()) == 0 {
+	changes := sc.Changes()
+	if len(changes) == 0 {
 		return view.Layer{}, nil
 	}
-	return s.writeLayer(func(w *pack.Writer) error { return writeChanges(w, sc, p.content) })
+	return s.writeLayer(func(w *pack.Writer) error { return writeChanges(w, changes, sc.Time(), p.content) })
 }
 
 // writeLayer makes a layer out of chunks that earlier layers have, as far as it can.
@@ -197,15 +198,7 @@ func (p *placing) place(it *item) error {
 	if it.link != nil {
 		return sc.Symlink(it.link.target, to, it.link.dir)
 	}
-	if err := sc.WriteFile(to, strings.NewReader("")); err != nil {
-		return err
-	}
-	if it.attributes != 0 {
-		if err := sc.SetAttributes(to, it.attributes); err != nil {
-			return err
-		}
-	}
-	f, err := sc.Lookup(to)
+	f, err := sc.Create(to, it.attributes)
 	if err != nil {
 		return err
 	}
@@ -227,8 +220,8 @@ func checkNames(it *item) error {
 }
 
 // writeChanges writes the entries with their contents, and the empty Hives.
-func writeChanges(w *pack.Writer, sc *view.Scratch, content map[string]*item) error {
-	for _, change := range sc.Changes() {
+func writeChanges(w *pack.Writer, changes []view.Change, t nt.Filetime, content map[string]*item) error {
+	for _, change := range changes {
 		e := *change.Entry
 		if e.Kind != layers.File {
 			if err := w.WriteEntry(&e, nil); err != nil {
@@ -245,7 +238,6 @@ func writeChanges(w *pack.Writer, sc *view.Scratch, content map[string]*item) er
 			return fmt.Errorf("%s: %w", it.from, err)
 		}
 	}
-	t := sc.Time()
 	return w.WriteEntry(&layers.Entry{Name: "Hives", Kind: layers.Dir, Attributes: layers.DefaultDir, Created: t, Modified: t, Accessed: t, Changed: t}, nil)
 }
 

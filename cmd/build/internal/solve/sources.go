@@ -150,7 +150,11 @@ func (g *gathering) add(list []item) error {
 // keep adds those items that are not excluded.
 func (g *gathering) keep(list []item) error {
 	if g.exclude == nil {
-		g.items = append(g.items, list...)
+		if g.items == nil {
+			g.items = list // which is most often all
+		} else {
+			g.items = append(g.items, list...)
+		}
 		return g.bound()
 	}
 	for _, it := range list {

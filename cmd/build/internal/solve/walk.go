@@ -200,7 +200,7 @@ type opener struct {
 
 	mu     sync.Mutex
 	name   string
-	folder *os.Root // nil for none
+	folder *folderHandle // nil for none
 }
 
 // open opens a file. After an error there is none to close.
@@ -210,13 +210,13 @@ func (o *opener) open(name string) (*os.File, error) {
 	defer o.mu.Unlock()
 	if o.folder == nil || o.name != dir {
 		o.drop()
-		sub, err := o.root.OpenRoot(path.Clean(dir))
+		sub, err := openFolder(o.root, path.Clean(dir))
 		if err != nil {
 			return nil, err
 		}
 		o.name, o.folder = dir, sub
 	}
-	f, err := o.folder.Open(base)
+	f, err := o.folder.open(base)
 	if err != nil { // a link may lead out of the folder
 		return o.root.Open(name)
 	}
@@ -231,7 +231,7 @@ func (o *opener) close() {
 
 func (o *opener) drop() {
 	if o.folder != nil {
-		_ = o.folder.Close() // nothing was written through it
+		_ = o.folder.close() // nothing was written through it
 		o.folder = nil
 	}
 }
