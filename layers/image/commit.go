@@ -18,7 +18,7 @@ import (
 
 // WriteLayer makes a layer in the store out of the entries that fill writes, and keeps its table of contents.
 func WriteLayer(ctx context.Context, st *store.Store, c pack.Compression, fill func(*pack.Writer) error) (l view.Layer, err error) {
-	in, err := st.Ingest(ctx)
+	in, err := st.IngestHashed(ctx)
 	if err != nil {
 		return view.Layer{}, fmt.Errorf("write layer: %w", err)
 	}

@@ -221,11 +221,13 @@ func (p *pipe) put(b []byte) {
 	if p.fail.get() != nil {
 		return
 	}
+	// At once: of a layer whose chunks are all there this is most of the work.
+	var hashing sync.WaitGroup
+	hashing.Go(func() { _, _ = p.blob.Write(b) }) // a hash does not fail
 	if _, err := p.out.Write(b); err != nil {
 		p.fail.set(err)
-		return
 	}
-	_, _ = p.blob.Write(b) // a hash does not fail
+	hashing.Wait()
 }
 
 // Close ends the blob and all goroutines.

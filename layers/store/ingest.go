@@ -19,13 +19,23 @@ import (
 type Ingest struct {
 	ctx   context.Context
 	store *Store
-	file  *os.File // nil after Commit or Abort
-	hash  hash.Hash
+	file  *os.File  // nil after Commit or Abort
+	hash  hash.Hash // nil if the writer knows the digest
 	size  int64
 }
 
 // Ingest begins a blob. ctx ends the writing too.
 func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
+	i, err := s.IngestHashed(ctx)
+	if err == nil {
+		i.hash = sha256.New()
+	}
+	return i, err
+}
+
+// IngestHashed is Ingest for one who computes the digest of the very bytes that he writes, and gives it to Commit, which
+// does not compute it once more.
+func (s *Store) IngestHashed(ctx context.Context) (*Ingest, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -33,7 +43,7 @@ func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin blob: %w", explainFull(s.dir, 0, err))
 	}
-	return &Ingest{ctx: ctx, store: s, file: f, hash: sha256.New()}, nil
+	return &Ingest{ctx: ctx, store: s, file: f}, nil
 }
 
 // Write appends to the blob.
@@ -45,7 +55,9 @@ func (i *Ingest) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := i.file.Write(p)
-	i.hash.Write(p[:n])
+	if i.hash != nil {
+		i.hash.Write(p[:n])
+	}
 	i.size += int64(n)
 	if err != nil {
 		return n, fmt.Errorf("write blob: %w", explainFull(i.store.dir, i.size+int64(len(p)-n), err))
@@ -61,7 +73,12 @@ func (i *Ingest) Commit(want ocispec.Descriptor) (ocispec.Descriptor, error) {
 		return want, fs.ErrClosed
 	}
 	got := want
-	got.Digest, got.Size = digest.NewDigest(digest.SHA256, i.hash), i.size
+	got.Size = i.size
+	if i.hash != nil {
+		got.Digest = digest.NewDigest(digest.SHA256, i.hash)
+	} else if err := checkDigest(got.Digest); err != nil {
+		return want, errors.Join(err, i.Abort())
+	}
 	if want.Digest != "" && want.Digest != got.Digest {
 		return want, errors.Join(fmt.Errorf("blob %s: its bytes have the digest %s", want.Digest, got.Digest), i.Abort())
 	}

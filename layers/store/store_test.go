@@ -439,3 +439,29 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+func TestIngestHashed(t *testing.T) {
+	s := open(t, t.TempDir())
+	put := func(want ocispec.Descriptor) error {
+		i, err := s.IngestHashed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.Write([]byte("known")); err != nil {
+			t.Fatal(err)
+		}
+		_, err = i.Commit(want)
+		return err
+	}
+	d := digest.FromString("known")
+	if err := put(ocispec.Descriptor{}); err == nil {
+		t.Error("without a digest")
+	}
+	if err := put(ocispec.Descriptor{Digest: d, Size: 6}); err == nil || s.Has(d) {
+		t.Errorf("with another size: %v", err)
+	}
+	if err := put(ocispec.Descriptor{Digest: d, Size: 5}); err != nil || !s.Has(d) {
+		t.Error(err)
+	}
+	clean(t, s)
+}
