@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func TestBasicAuth(t *testing.T) {
 
 	login(t, host, basicLogin("user", "wr0ng-pass"))
 	_, err := client(registry.Options{}).Pull(t.Context(), to, host+"/app:v1", nil)
-	wantError(t, err, host, "401", "docker login "+host, "REGISTRY_AUTH_FILE")
+	wantError(t, err, host, "401", "build login "+host, "REGISTRY_AUTH_FILE")
 	wantNoSecret(t, err, "wr0ng-pass", basicLogin("user", "wr0ng-pass")[9:])
 
 	noCredentials(t)
@@ -143,7 +144,7 @@ func TestBearerWithWrongCredentials(t *testing.T) {
 	host, _ := start(t, s)
 	login(t, host, basicLogin("user", "wr0ng-pass"))
 	_, err := client(registry.Options{}).Pull(t.Context(), memstore.New(), host+"/app:v1", nil)
-	wantError(t, err, host, "401", "UNAUTHORIZED", "docker login")
+	wantError(t, err, host, "401", "UNAUTHORIZED", "build login")
 	wantNoSecret(t, err, "wr0ng-pass")
 }
 
@@ -181,4 +182,48 @@ func TestServersEchoNoSecrets(t *testing.T) {
 			wantNoSecret(t, err, "s3cret-pass", basicLogin("user", "s3cret-pass")[9:])
 		})
 	}
+}
+
+// A login is tried before it is kept, where pulls then find it; a logout forgets it.
+func TestLogin(t *testing.T) {
+	for name, auth := range map[string]func(http.Handler) http.Handler{
+		"basic":  func(next http.Handler) http.Handler { return basicAuth("user", "pass word", next) },
+		"bearer": func(next http.Handler) http.Handler { return &tokens{uses: 100, left: map[string]int{}, next: next} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noCredentials(t)
+			from := memstore.New()
+			tagged(t, from, "app:v1", simpleImage(from))
+			host, _ := start(t, auth(ours(from)))
+			c := client(registry.Options{})
+			_, err := c.Login(t.Context(), host, "user", "wr0ng-pass")
+			wantError(t, err, "log in to "+host, "does not take this user name and password")
+			wantNoSecret(t, err, "wr0ng-pass")
+			pull := func() error {
+				_, err := client(registry.Options{}).Pull(t.Context(), memstore.New(), host+"/app:v1", nil)
+				return err
+			}
+			if err := pull(); err == nil {
+				t.Error("what was refused was kept")
+			}
+			file, err := c.Login(t.Context(), host, "user", "pass word")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s: %v, %v", file, info.Mode(), err)
+			}
+			if err := pull(); err != nil {
+				t.Error(err)
+			}
+			if again, err := c.Logout(host); err != nil || again != file {
+				t.Errorf("%s, %v", again, err)
+			}
+			if err := pull(); err == nil {
+				t.Error("what was to be forgotten is kept")
+			}
+		})
+	}
+	_, err := client(registry.Options{}).Login(t.Context(), "127.0.0.1:1", "user", "")
+	wantError(t, err, "a user name and a password")
 }

@@ -97,19 +97,23 @@ func (c *Client) open(ctx context.Context, repo name.Repository, scopes ...strin
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %s: %w", repo.RegistryStr(), err)
 	}
-	var logged http.RoundTripper
-	err = c.retry(ctx, repo.RegistryStr(), func() error {
-		var err error
-		logged, err = transport.NewWithContext(ctx, repo.Registry, auth, transport.NewUserAgent(c.guard, "mullion"), scopes)
-		if isRefused(err) { // nobody is there at all: say so at once
-			return &localError{c.explain(ctx, repo.RegistryStr(), err)}
-		}
-		return err
-	})
+	logged, err := c.handshake(ctx, repo.Registry, auth, scopes...)
 	if err != nil {
 		return nil, err
 	}
 	return &site{Client: c, repo: repo, http: &http.Client{Transport: logged}}, nil
+}
+
+// handshake logs in.
+func (c *Client) handshake(ctx context.Context, reg name.Registry, auth authn.Authenticator, scopes ...string) (logged http.RoundTripper, err error) {
+	err = c.retry(ctx, reg.RegistryStr(), func() (err error) {
+		logged, err = transport.NewWithContext(ctx, reg, auth, transport.NewUserAgent(c.guard, "mullion"), scopes)
+		if isRefused(err) { // nobody is there at all: say so at once
+			return &localError{c.explain(ctx, reg.RegistryStr(), err)}
+		}
+		return err
+	})
+	return logged, err
 }
 
 // url gives the address of something in the repository. The scheme found in

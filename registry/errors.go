@@ -36,7 +36,7 @@ func (e *statusError) Error() string {
 	}
 	switch e.status {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("registry %s wants a login (%s): run `docker login %s` or set REGISTRY_AUTH_FILE; some registries say this of wrong names too", e.host, s, e.host)
+		return fmt.Sprintf("registry %s wants a login (%s): run `build login %s` or set REGISTRY_AUTH_FILE; some registries say this of wrong names too", e.host, s, e.host)
 	case http.StatusForbidden:
 		return fmt.Sprintf("registry %s does not allow this (%s): the account lacks the right, or the name is someone else's", e.host, s)
 	case http.StatusNotFound:

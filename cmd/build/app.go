@@ -42,7 +42,7 @@ func (a *app) root() *cobra.Command {
 	root.Long = long
 	a.store.AddFlag(root)
 	for _, verb := range []*cobra.Command{
-		a.pushCommand(), a.pullCommand(), a.tagCommand(), a.imagesCommand(), a.rmCommand(), a.inspectCommand(),
+		a.loginCommand(), a.logoutCommand(), a.pushCommand(), a.pullCommand(), a.tagCommand(), a.imagesCommand(), a.rmCommand(), a.inspectCommand(),
 		a.historyCommand(), a.indexCommand(), a.saveCommand(), a.loadCommand(), a.serveCommand(), a.regCommand(), a.pruneCommand(), a.checkCommand(), a.versionCommand(), a.completionCommand(),
 	} {
 		verb.DisableFlagsInUseLine = true

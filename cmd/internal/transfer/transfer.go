@@ -136,3 +136,12 @@ func remote(ref string) (image.Ref, error) {
 	}
 	return r, nil
 }
+
+// Login keeps a user name and password for a registry if that takes them. It returns
+// the file that knows about them.
+func Login(ctx context.Context, host, user, password string, o Options) (file string, err error) {
+	return o.client().Login(ctx, host, user, password)
+}
+
+// Logout forgets what Login kept.
+func Logout(host string) (file string, err error) { return Options{}.client().Logout(host) }
