@@ -39,15 +39,18 @@ func (s *solver) run(p *plan.Stage, st *state, step *plan.Step, e Event) (view.L
 		}
 	}
 	owner, _ := nt.AccountSID(step.Run.User)
-	return s.cached(st.fresh, h, func() (view.Layer, error) {
+	layer, how, err := s.cached(st.fresh, h, func() (view.Layer, error) {
 		out := io.Discard
 		if s.Output != nil {
 			w := s.Output(e)
 			defer w.Close()
-			out = w
+			masked := newMasking(w, s.Secrets)
+			defer masked.Close()
+			out = masked
 		}
 		return s.commit(st, owner, func(sc *view.Scratch) error { return s.execute(p, sc, step, mounted, out) })
 	})
+	return layer, how, hide(err, s.Secrets)
 }
 
 // execute runs the command line of a step on a Scratch. The registry's
