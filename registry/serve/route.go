@@ -86,6 +86,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	w.Header().Set("X-Content-Type-Options", "nosniff") // what a blob looks like must not matter to anybody
+	if !h.welcome(w, r) {
+		return
+	}
 	e, repo, id := parsePath(r.URL.Path)
 	if e == nowhere {
 		fail(w, http.StatusNotFound, "UNSUPPORTED", "there is no such endpoint")

@@ -15,6 +15,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,9 @@ type Store interface {
 
 // Options says what the server allows.
 type Options struct {
-	Writable bool // without it every request that would change the store is refused
+	Writable    bool             // without it every request that would change the store is refused
+	Users       *Users           // who may use it; nil for everybody
+	Certificate *tls.Certificate // what it shows as an https server; nil for plain http
 }
 
 // Handler speaks the OCI distribution API over a store.
@@ -69,7 +72,12 @@ func Serve(ctx context.Context, l net.Listener, h *Handler) error {
 	}
 	defer h.uploads.dropAll()
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	if c := h.opts.Certificate; c != nil {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*c}, MinVersion: tls.VersionTLS12}
+		go func() { ended <- server.ServeTLS(l, "", "") }()
+	} else {
+		go func() { ended <- server.Serve(l) }()
+	}
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
