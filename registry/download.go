@@ -52,20 +52,43 @@ func (c *Client) download(ctx context.Context, st Store, d ocispec.Descriptor, c
 	if err != nil {
 		return errors.New("the layer's URL is not a valid one")
 	}
-	in, err := st.Ingest(ctx)
-	if err != nil {
-		return err
+	for {
+		have, err := c.downloadRest(ctx, st, d, client, u)
+		var committed *commitError
+		if have == 0 || !errors.As(err, &committed) {
+			return err
+		}
+		// What was there may have been damaged, by a loss of power for instance: now without it.
 	}
-	defer in.Abort()
-	p := &part{Client: c, desc: d, to: in}
-	err = c.retry(ctx, u.Host, func() error { return p.get(ctx, client, address) })
+}
+
+// commitError is the error of bytes that all came and that the store does not take.
+type commitError struct {
+	host string
+	err  error
+}
+
+func (e *commitError) Error() string { return fmt.Sprintf("received from %s: %v", e.host, e.err) }
+func (e *commitError) Unwrap() error { return e.err }
+
+// downloadRest moves those bytes that an earlier download, of this process or of
+// another, has not left in the store; have is how many it has.
+func (c *Client) downloadRest(ctx context.Context, st Store, d ocispec.Descriptor, client *http.Client, u *url.URL) (have int64, err error) {
+	in, have, err := st.Resume(ctx, d)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	p := &part{Client: c, desc: d, to: in, off: have}
+	if have < d.Size || d.Size == 0 {
+		err = c.retry(ctx, u.Host, func() error { return p.get(ctx, client, u.String()) })
+	}
+	if err != nil {
+		return have, errors.Join(err, in.Suspend())
 	}
 	if _, err := in.Commit(d); err != nil {
-		return fmt.Errorf("received from %s: %w", u.Host, err)
+		return have, errors.Join(&commitError{u.Host, err}, in.Abort())
 	}
-	return nil
+	return have, nil
 }
 
 // part is a blob of which the first off bytes have been received.

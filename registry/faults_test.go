@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -319,4 +320,55 @@ func TestStalledTransfersEnd(t *testing.T) {
 	c := registry.NewForTest(registry.Options{}, 20*time.Millisecond, nil)
 	_, err := c.Pull(t.Context(), memstore.New(), host+"/app:v1", nil)
 	wantError(t, err, host, "stopped sending")
+}
+
+// A pull that ends early, however that comes about, is gone on with by the next one; what it left, if it is no good, is not.
+func TestPullIsResumed(t *testing.T) {
+	noCredentials(t)
+	served := memstore.New()
+	tagged(t, served, "app:v1", simpleImage(served))
+	big := ociLayer(served, 1, 3<<20)
+	const half = 1 << 20
+	for name, c := range map[string]struct {
+		damage bool
+		want   []string
+	}{
+		"sound":   {false, []string{"", "bytes=1048576-"}},
+		"damaged": {true, []string{"", "bytes=1048576-", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			next := ours(served)
+			host, _ := faulty(t, next, "GET", string(big.Digest), func(n int, w http.ResponseWriter, r *http.Request) bool {
+				asked = append(asked, r.Header.Get("Range"))
+				if n > 1 {
+					return false
+				}
+				rec := recorded(next, r)
+				w.Header().Set("Content-Length", fmt.Sprint(rec.Body.Len()+1)) // which no retry mends
+				_, _ = w.Write(rec.Body.Bytes()[:half])
+				panic(http.ErrAbortHandler)
+			})
+			to := memstore.New()
+			ctx, cancel := context.WithCancel(t.Context())
+			give := registry.NewForTest(registry.Options{}, time.Minute, func(time.Duration) { cancel() })
+			if _, err := give.Pull(ctx, to, host+"/app:v1", nil); err == nil {
+				t.Fatal("it should have ended early")
+			}
+			left := to.Part(big.Digest, nil)
+			if len(left) != half || to.Has(big.Digest) {
+				t.Fatalf("%d bytes are left, want %d", len(left), half)
+			}
+			if c.damage {
+				to.Part(big.Digest, make([]byte, half))
+			}
+			if _, err := client(registry.Options{}).Pull(t.Context(), to, host+"/app:v1", nil); err != nil {
+				t.Fatal(err)
+			}
+			sameBlobs(t, to, served)
+			if fmt.Sprint(asked) != fmt.Sprint(c.want) {
+				t.Errorf("asked for %q, want %q", asked, c.want)
+			}
+		})
+	}
 }

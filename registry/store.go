@@ -21,6 +21,9 @@ type Store interface {
 	Open(ctx context.Context, d ocispec.Descriptor) (Blob, error)
 	// Ingest starts a new blob. Nothing shows in the store before Commit.
 	Ingest(ctx context.Context) (Ingest, error)
+	// Resume starts the blob want with the bytes of it that a suspended Resume
+	// of it has left, and returns how many they are.
+	Resume(ctx context.Context, want ocispec.Descriptor) (in Ingest, have int64, err error)
 }
 
 // Blob is one open blob. ReadAt may be called from several goroutines.
@@ -39,6 +42,9 @@ type Ingest interface {
 	Commit(want ocispec.Descriptor) (ocispec.Descriptor, error)
 	// Abort drops the bytes. After Commit it does nothing.
 	Abort() error
+	// Suspend keeps the bytes of what Resume started for another Resume. After
+	// Commit it does nothing.
+	Suspend() error
 }
 
 // ErrTooLarge is the error for a manifest beyond MaxManifest, most likely some

@@ -22,6 +22,7 @@ type Ingest struct {
 	file  *os.File  // nil after Commit or Abort
 	hash  hash.Hash // nil if the writer knows the digest
 	size  int64
+	part  string // of what Resume began, the end of its file's name
 }
 
 // Ingest begins a blob. ctx ends the writing too.

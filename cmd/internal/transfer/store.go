@@ -42,6 +42,15 @@ func (s Store) Ingest(ctx context.Context) (registry.Ingest, error) {
 	return in, nil
 }
 
+// Resume goes on with a blob.
+func (s Store) Resume(ctx context.Context, d ocispec.Descriptor) (registry.Ingest, int64, error) {
+	in, have, err := s.S.Resume(ctx, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	return in, have, nil
+}
+
 // Tags lists every name.
 func (s Store) Tags(ctx context.Context) (map[string]ocispec.Descriptor, error) {
 	list, err := s.S.Tags(ctx)

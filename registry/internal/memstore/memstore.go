@@ -22,12 +22,13 @@ type Store struct {
 	mu    sync.Mutex
 	blobs map[digest.Digest][]byte
 	tags  map[string]ocispec.Descriptor
-	open  int // ingests neither committed nor aborted
+	open  int                      // ingests neither committed nor aborted
+	parts map[digest.Digest][]byte // of those suspended
 }
 
 // New makes an empty Store.
 func New() *Store {
-	return &Store{blobs: map[digest.Digest][]byte{}, tags: map[string]ocispec.Descriptor{}}
+	return &Store{blobs: map[digest.Digest][]byte{}, tags: map[string]ocispec.Descriptor{}, parts: map[digest.Digest][]byte{}}
 }
 
 // Has reports whether the blob is there.
@@ -64,8 +65,20 @@ func (s *Store) Ingest(context.Context) (registry.Ingest, error) {
 	return &ingest{st: s}, nil
 }
 
+// Resume goes on with a blob.
+func (s *Store) Resume(_ context.Context, d ocispec.Descriptor) (registry.Ingest, int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open++
+	i := &ingest{st: s, part: d.Digest}
+	i.buf.Write(s.parts[d.Digest])
+	delete(s.parts, d.Digest)
+	return i, int64(i.buf.Len()), nil
+}
+
 type ingest struct {
 	st   *Store
+	part digest.Digest
 	buf  bytes.Buffer
 	over bool
 }
@@ -94,6 +107,26 @@ func (i *ingest) Abort() error {
 		i.st.open--
 	}
 	return nil
+}
+
+func (i *ingest) Suspend() error {
+	if !i.over && i.part != "" {
+		i.st.mu.Lock()
+		i.st.parts[i.part] = i.buf.Bytes()
+		i.st.mu.Unlock()
+	}
+	return i.Abort()
+}
+
+// Part gives the bytes that are left of a suspended blob, and takes others in their place.
+func (s *Store) Part(d digest.Digest, b []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.parts[d]
+	if b != nil {
+		s.parts[d] = b
+	}
+	return old
 }
 
 // Tags lists all names.
