@@ -10,24 +10,37 @@ import (
 	"github.com/mullion/mullion/layers/store"
 )
 
-const checkLong = `Reads every blob again and follows every image of the store. Each finding is a line; what is
+const checkLong = `With images, layers of the store by their digests, image layouts or tars of layers it tells what Windows
+would refuse or take otherwise than meant: in every layer, with those below it, in its registry hives and in the configuration.
+Errors are those of Windows, warnings those of the author. A single layer is taken for one above others, but with --base.
+
+Without any it reads every blob again and follows every image of the store. Each finding is a line; what is
 "remote" lies in a registry and is fetched when it is needed, which is no fault.
 
 --repair moves damaged files into the folder "aside" of the store, where prune --all ends them, so that
 the next pull or build brings them again; it removes damaged derived data and mends index.json.
 
-Exit codes: 0 nothing is wrong, or nothing any more; 1 something is, or images must be pulled or built again.`
+Exit codes: 0 nothing is wrong but for warnings, or nothing any more; 1 something is, or images must be pulled or built again.`
 
 func (a *app) checkCommand() *cobra.Command {
 	var format cli.Format
-	var repair bool
+	var repair, base bool
 	cmd := &cobra.Command{
-		Use: "check [--repair] [--format table|json]", Short: "Check the store: every blob, image and index", Long: checkLong, Args: cli.Exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "check [--repair] [--format table|json] [--base] [IMAGE|LAYER...]", Short: "Check the store, or what is in images and layers", Long: checkLong,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0 && repair:
+				return cli.Usagef("--repair mends the store; images and layers have to be built again")
+			case len(args) > 0:
+				return a.judge(cmd.Context(), args, base, format)
+			case base:
+				return cli.Usagef("--base is for a layer: name one")
+			}
 			return a.withStore(func(st *store.Store) error { return a.check(cmd.Context(), st, repair, format) })
 		},
 	}
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what can be")
+	cmd.Flags().BoolVar(&base, "base", false, "the layer is the lowest of its image")
 	format.AddFlag(cmd)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/tar"
 	"bufio"
 	"context"
 	"encoding/json"
@@ -34,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keep": keep, "damage": damage, "linuximage": linuxImage, "startserve": startServe, "stopserve": stopServe, "oneline": oneLine,
+			"exits": exits, "keep": keep, "damage": damage, "linuximage": linuxImage, "startserve": startServe, "stopserve": stopServe, "oneline": oneLine, "badlayer": badLayer,
 		},
 	})
 }
@@ -157,4 +158,24 @@ func stopServe(ts *testscript.TestScript, _ bool, _ []string) {
 	p, err := os.FindProcess(pid)
 	ts.Check(err)
 	ts.Check(p.Kill())
+}
+
+// badlayer FILE: writes the tar of a layer with some mistakes that other tools make.
+func badLayer(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	w := tar.NewWriter(f)
+	for _, h := range []tar.Header{
+		{Name: "Files", Typeflag: tar.TypeDir},
+		{Name: "Files/a/b.txt", Typeflag: tar.TypeReg},
+		{Name: "Files/nul", Typeflag: tar.TypeReg},
+		{Name: "Hives", Typeflag: tar.TypeDir},
+		{Name: "Hives/System_Delta", Typeflag: tar.TypeReg, Size: 4096},
+	} {
+		ts.Check(w.WriteHeader(&h))
+		_, err := w.Write(make([]byte, h.Size))
+		ts.Check(err)
+	}
+	ts.Check(w.Close())
 }
