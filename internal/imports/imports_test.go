@@ -69,7 +69,7 @@ var rules = map[string]string{
 	"cmd/build/internal/solve": "internal/nt hives layers layers/pack layers/store layers/cache layers/view layers/image " +
 		"runtime runtime/offline cmd/build/internal/plan cmd/build/internal/containerfile digest image-spec patterns x/sync x/sys",
 	"cmd/build/internal/reg": "internal/nt hives hives/regfile layers/view cmd/internal/cli digest",
-	"cmd/...":                "internal/nt hives/... layers/... layers registry registry/... runtime runtime/... cmd/... cobra digest image-spec x/sys x/term x/sync",
+	"cmd/...":                "internal/nt hives hives/... layers/... layers registry registry/... runtime runtime/... cmd/... cobra digest image-spec x/sys x/term x/sync",
 	"bench/build":            "",
 	"fixtures":               "internal/nt hives layers/...",
 	"fixtures/...":           "internal/nt fixtures fixtures/... layers layers/... runtime image-spec digest x/sys",
