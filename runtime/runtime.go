@@ -116,6 +116,14 @@ type Remover interface {
 	Remove(ctx context.Context, dir string) error
 }
 
+// Importer is a Runtime that can tell what programs have written.
+type Importer interface {
+	// Import makes sc, a Scratch without changes over spec.View, hold what programs
+	// have written in spec.Dir, where nothing runs. left names, for people, what a
+	// layer cannot hold.
+	Import(ctx context.Context, spec *Spec, sc *view.Scratch) (left []string, err error)
+}
+
 // Process is a started program and all that was made for it.
 type Process interface {
 	// Pid is the id, in the host's process list, of the process that stands for

@@ -38,7 +38,7 @@ func (h host) main(ctx context.Context, args []string, env *cli.Env) int {
 	root := a.root()
 	a.where.AddFlag(root)
 	root.AddCommand(a.createCommand(), a.start(), a.stop(), a.kill(), a.wait(), a.exec(), a.attach(), a.remove(), a.prune(),
-		a.rename(), a.ps(), a.inspect(), a.logs(), a.top(), a.stats(), a.port(), a.update(), a.volume(), a.mount(), a.setup(), a.doctor())
+		a.rename(), a.ps(), a.inspect(), a.logs(), a.top(), a.stats(), a.port(), a.update(), a.commit(), a.volume(), a.mount(), a.setup(), a.doctor())
 	return cli.Execute(ctx, root, args, env, codes)
 }
 

@@ -192,3 +192,15 @@ func (i *Image) Chain() []view.Layer {
 func (i *Image) View(ctx context.Context, st *store.Store) (*view.View, error) {
 	return view.Open(ctx, st, i.Chain())
 }
+
+// History is that of the configuration, made to fit the layers: not every tool keeps one.
+func (i *Image) History() []ocispec.History {
+	if historyLayers(i.Config.History) == len(i.Manifest.Layers) {
+		return slices.Clone(i.Config.History)
+	}
+	list := make([]ocispec.History, len(i.Manifest.Layers))
+	for n := range list {
+		list[n].CreatedBy = fmt.Sprintf("layer %d of the base image", n+1)
+	}
+	return list
+}

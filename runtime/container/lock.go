@@ -81,6 +81,23 @@ func (c *Container) Update(ctx context.Context, change func(*Config)) error {
 	return errors.Join(err, l.Close())
 }
 
+// Hold calls do for a container that does not run and that nobody else changes or
+// starts meanwhile.
+func (c *Container) Hold(ctx context.Context, do func(Config, State) error) error {
+	l, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	cfg, err := c.Config()
+	if err == nil {
+		var st State
+		if st, err = c.State(); err == nil {
+			err = do(cfg, st)
+		}
+	}
+	return errors.Join(err, l.Close())
+}
+
 // Remove deletes a container that does not run. Before the folder goes, each of
 // removers takes its part of it apart.
 func (c *Container) Remove(ctx context.Context, removers ...Remover) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mullion/mullion/layers/disk"
 	"github.com/mullion/mullion/layers/store"
+	"github.com/mullion/mullion/layers/view"
 	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/wine"
 )
@@ -22,6 +23,7 @@ var (
 	_ runtime.Runtime  = (*Runtime)(nil)
 	_ runtime.Preparer = (*Runtime)(nil)
 	_ runtime.Remover  = (*Runtime)(nil)
+	_ runtime.Importer = (*Runtime)(nil)
 )
 
 // New returns the Runtime that keeps its Disks and its Wine base in st.
@@ -86,6 +88,19 @@ func (r *Runtime) Start(ctx context.Context, spec *runtime.Spec) (runtime.Proces
 		return nil, err
 	}
 	return p, nil
+}
+
+// Import implements [runtime.Importer], for containers of both isolations.
+func (r *Runtime) Import(ctx context.Context, spec *runtime.Spec, sc *view.Scratch) (left []string, err error) {
+	base, err := wine.Open(ctx, r.st, nil)
+	if err != nil {
+		return nil, err
+	}
+	d, err := disk.Build(ctx, r.st, spec.View, base.Under)
+	if err != nil {
+		return nil, err
+	}
+	return base.Import(spec, d.Names, sc)
 }
 
 // Remove takes away what a killed process left of the container on the host; see

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/mullion/mullion/hives"
+	"github.com/mullion/mullion/hives/winereg"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/guest"
@@ -95,12 +96,21 @@ func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
 			return err
 		}
 	}
-	file, err := readRegistry(filepath.Join(b.dir, systemFile))
+	file, err := b.machine(spec)
 	if err != nil {
 		return err
 	}
+	return writeRegistry(filepath.Join(prefix, systemFile), file)
+}
+
+// machine composes the HKLM that a container begins with.
+func (b *Base) machine(spec *runtime.Spec) (*winereg.File, error) {
+	file, err := readRegistry(filepath.Join(b.dir, systemFile))
+	if err != nil {
+		return nil, err
+	}
 	if err := compose(file, spec.View); err != nil {
-		return err
+		return nil, err
 	}
 	c := newComposer(file)
 	name := hives.StringValue("ComputerName", computerName(spec))
@@ -110,5 +120,5 @@ func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
 	for _, value := range []string{"Hostname", "NV Hostname"} {
 		c.set(currentControl+`\Services\Tcpip\Parameters`, hives.StringValue(value, HostName(spec)))
 	}
-	return writeRegistry(filepath.Join(prefix, systemFile), file)
+	return file, nil
 }

@@ -298,7 +298,7 @@ func (s *solver) base(p *plan.Stage) (*state, error) {
 			return nil, err
 		}
 		s.tell(e, Empty, 0)
-		return &state{chain: img.Chain(), history: history(img), fresh: fresh}, nil
+		return &state{chain: img.Chain(), history: img.History(), fresh: fresh}, nil
 	}
 }
 
@@ -316,24 +316,6 @@ func (s *solver) image(ref string, p image.Platform) (*image.Image, error) {
 	}
 	s.images[key] = img
 	return img, nil
-}
-
-// history is that of an image, made to fit its layers: not every tool keeps one.
-func history(img *image.Image) []ocispec.History {
-	n := 0
-	for _, h := range img.Config.History {
-		if !h.EmptyLayer {
-			n++
-		}
-	}
-	if n == len(img.Manifest.Layers) {
-		return slices.Clone(img.Config.History)
-	}
-	list := make([]ocispec.History, len(img.Manifest.Layers))
-	for i := range list {
-		list[i].CreatedBy = fmt.Sprintf("layer %d of the base image", i+1)
-	}
-	return list
 }
 
 // open gives the view of a stage's layers.
