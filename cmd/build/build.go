@@ -25,6 +25,7 @@ import (
 	"github.com/mullion/mullion/layers/cache"
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/store"
+	"github.com/mullion/mullion/runtime"
 )
 
 // buildOptions are the flags of a build.
@@ -38,6 +39,7 @@ type buildOptions struct {
 	args, labels, annotations []string
 	target                    string
 	secrets, contexts         []string
+	run, isolation            string
 	noCache                   []string
 	pull                      bool
 	insecure                  bool
@@ -75,6 +77,8 @@ func (a *app) buildCommand() *cobra.Command {
 	f.StringVar(&o.target, "target", "", "build the stage `NAME` instead of the last")
 	f.StringArrayVar(&o.labels, "label", nil, "set a label: `NAME=VALUE` (repeatable)")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "set an annotation of the manifest: `NAME=VALUE` (repeatable)")
+	f.StringVar(&o.run, "run", "auto", "what may carry out RUN: `auto|offline`, the built-in shell and, for a program in a RUN of its own, Wine; or only the former")
+	f.StringVar(&o.isolation, "isolation", "auto", "run the programs of RUN under `auto|process|hyperv` isolation")
 	f.StringArrayVar(&o.secrets, "secret", nil, "a secret for RUN --mount=type=secret: `id=NAME,src=FILE` or id=NAME,env=NAME (repeatable)")
 	f.StringArrayVar(&o.contexts, "build-context", nil, "what FROM and --from call NAME: `NAME=FOLDER`, or =docker-image://REF, oci-layout://FOLDER, store:REF (repeatable)")
 	f.StringSliceVar(&o.noCache, "no-cache", nil, "make every step anew, or those of the stages `STAGE,...`")
@@ -113,6 +117,10 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 	if err != nil {
 		return err
 	}
+	isolation, err := runIsolation(o)
+	if err != nil {
+		return err
+	}
 	list, err := variants(o.platforms, o.platformArgs)
 	if err != nil {
 		return err
@@ -135,7 +143,7 @@ func (a *app) build(ctx context.Context, o buildOptions) error {
 	}
 	return a.withStore(func(st *store.Store) error {
 		a.fetchWith(st, transfer.Options{Insecure: o.insecure})
-		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}, images: map[string]*image.Image{}, names: names, outputs: outputs, variants: list}
+		b := &building{app: a, o: o, st: st, pulled: map[string]bool{}, images: map[string]*image.Image{}, names: names, outputs: outputs, variants: list, isolation: isolation}
 		named, err := b.namedContexts(ctx, &planOptions, &options)
 		if err != nil {
 			return err
@@ -345,6 +353,8 @@ type building struct {
 	names    []string // of the image
 	outputs  []output
 	variants []variant
+
+	isolation runtime.Isolation // of the programs of RUN
 }
 
 // base gives a base image's configuration to the plan.
@@ -409,6 +419,9 @@ func (b *building) find(ctx context.Context, ref string, p image.Platform) (*ima
 // is done.
 func (b *building) solve(ctx context.Context, plans []*plan.Plan, options solve.Options) error {
 	options.Store, options.Cache, options.Load = b.st, cache.Open(b.st), b.load
+	if b.o.run == "auto" {
+		options.Program = b.program
+	}
 	var results []*solve.Result
 	for i, p := range plans {
 		if len(plans) > 1 && !b.o.quiet && b.o.progress != "rawjson" {

@@ -39,6 +39,7 @@ type UnsupportedError struct {
 	Pos     string // "Containerfile:12"
 	Command string // the command as written
 	Why     string // what about it is not known
+	Program bool   // it is a program that a Runtime may run
 }
 
 // Error is one line: where, what, why, and the ways out.
@@ -75,7 +76,7 @@ func Run(ctx context.Context, o Options, commandLine string) (exit uint32, err e
 	exit, err = start(ctx, p, commandLine)
 	var unsupported *proc.Unsupported
 	if errors.As(err, &unsupported) {
-		return 0, &UnsupportedError{Pos: o.Pos, Command: unsupported.Command, Why: unsupported.Why}
+		return 0, &UnsupportedError{Pos: o.Pos, Command: unsupported.Command, Why: unsupported.Why, Program: unsupported.Program}
 	}
 	if err != nil && o.Pos != "" {
 		err = fmt.Errorf("%s: %w", o.Pos, err)
@@ -112,7 +113,7 @@ func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 		args := nt.SplitCommandLine(line)
 		return tool(ctx, p, args[1:])
 	}
-	return 0, &proc.Unsupported{Command: name, Why: why(base)}
+	return 0, &proc.Unsupported{Command: name, Why: why(base), Program: base == "msiexec"}
 }
 
 // why explains what is missing for a program, for the well-known ones in
@@ -152,5 +153,5 @@ func ours(p *proc.Process, name, base string) error {
 	if found == "" || nt.EqualFold(found, system+".exe") {
 		return nil
 	}
-	return &proc.Unsupported{Command: name, Why: fmt.Sprintf("%s is a program of the image and cannot be run without Windows", nt.Win(found))}
+	return &proc.Unsupported{Command: name, Why: fmt.Sprintf("%s is a program of the image and cannot be run without Windows", nt.Win(found)), Program: true}
 }

@@ -39,6 +39,7 @@ type Program func(ctx context.Context, p *Process, args []string) (exit uint32, 
 type Unsupported struct {
 	Command string // as written
 	Why     string // what about it
+	Program bool   // it is a program that could run elsewhere: one of the image, or an installer that Wine has too
 }
 
 func (e *Unsupported) Error() string { return fmt.Sprintf("%s: %s", e.Command, e.Why) }

@@ -17,6 +17,7 @@ import (
 	"github.com/mullion/mullion/cmd/build/internal/plan"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/view"
+	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/offline"
 )
 
@@ -48,7 +49,15 @@ func (s *solver) run(p *plan.Stage, st *state, step *plan.Step, e Event) (view.L
 			defer masked.Close()
 			out = masked
 		}
-		return s.commit(st, owner, func(sc *view.Scratch) error { return s.execute(p, sc, step, mounted, out) })
+		layer, err := s.commit(st, owner, func(sc *view.Scratch) error { return s.execute(p, sc, step, mounted, out) })
+		var unsupported *offline.UnsupportedError
+		if !errors.As(err, &unsupported) || !unsupported.Program || s.Program == nil {
+			return layer, err
+		}
+		if why := notAlone(step.Run, unsupported); why != "" {
+			return layer, fmt.Errorf("%s: %s is a program, and one under Wine takes a RUN of its own, %s", step.Pos, unsupported.Command, why)
+		}
+		return s.commit(st, owner, func(sc *view.Scratch) error { return s.program(sc, step, out) })
 	})
 	return layer, how, hide(err, s.Secrets)
 }
@@ -83,6 +92,42 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mount
 	}, r.CommandLine)
 	if err := errors.Join(err, undo()); err != nil {
 		return err
+	}
+	if exit != 0 {
+		return fmt.Errorf("%s: exit code %s", step.Text, exitText(exit))
+	}
+	return nil
+}
+
+// notAlone says why a RUN is more than a program, "" if it is not: Wine's cmd would run the rest with Wine's own programs, some
+// of which do nothing and say that they did it.
+func notAlone(r *plan.Run, program *offline.UnsupportedError) string {
+	const shell = `cmd /s /c `
+	line := r.CommandLine
+	if len(line) > len(shell) && strings.EqualFold(line[:len(shell)], shell) {
+		line = strings.TrimPrefix(line[len(shell):], `"`)
+	}
+	switch {
+	case len(r.Mounts) > 0:
+		return "without --mount"
+	case strings.ContainsAny(line, "&|<>^\n"):
+		return "without & | < > and ^"
+	case !strings.HasPrefix(strings.ToLower(strings.TrimLeft(line, `" `)), strings.ToLower(strings.Trim(program.Command, `"`))):
+		return "not in a batch file and not called by another"
+	}
+	return ""
+}
+
+// program carries out a command line that is a program, under Wine.
+func (s *solver) program(sc *view.Scratch, step *plan.Step, out io.Writer) error {
+	r := step.Run
+	spec := &runtime.Spec{View: sc.View(), CommandLine: r.CommandLine, Env: r.Env, Cwd: r.Cwd, User: r.User, Stdout: out, Stderr: out}
+	if r.Network != "none" {
+		spec.Network.Mode = runtime.NATNetwork
+	}
+	exit, err := s.Program(s.ctx, spec, sc)
+	if err != nil {
+		return fmt.Errorf("%s under Wine: %w", step.Text, err)
 	}
 	if exit != 0 {
 		return fmt.Errorf("%s: exit code %s", step.Text, exitText(exit))

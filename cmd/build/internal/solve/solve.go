@@ -13,7 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	goruntime "runtime"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +29,7 @@ import (
 	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/store"
 	"github.com/mullion/mullion/layers/view"
+	"github.com/mullion/mullion/runtime"
 )
 
 // Options is what a plan is carried out with.
@@ -44,6 +45,9 @@ type Options struct {
 	Annotations map[string]string
 	// Load gives an image that FROM or COPY --from names, pulling it if need be.
 	Load func(ctx context.Context, ref string, p image.Platform) (*image.Image, error)
+	// Program runs spec's command line over layers, and has what it wrote in a Scratch without changes. The caller leaves
+	// ID, Dir and Hostname open. Nil if no programs are to be run.
+	Program func(ctx context.Context, spec *runtime.Spec, sc *view.Scratch) (exit uint32, err error)
 	// Output gives the writer for what a RUN prints; nil discards it. It is closed when
 	// the RUN ends.
 	Output func(Event) io.WriteCloser
@@ -135,7 +139,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (r *Result, err error) {
 	group, gctx := errgroup.WithContext(ctx)
 	s := &solver{
 		Options: o, ctx: gctx, plan: p, stages: map[int]*running{}, images: map[string]*image.Image{}, spool: spool,
-		turns: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		turns: make(chan struct{}, max(2, goruntime.GOMAXPROCS(0))),
 	}
 	defer func() { err = errors.Join(err, s.end()) }()
 	for i, stage := range p.Stages {
