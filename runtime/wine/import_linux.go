@@ -29,6 +29,10 @@ func (b *Base) Import(spec *runtime.Spec, names map[string]string, sc *view.Scra
 	if _, err := os.Stat(upper); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // it was never started
 	}
+	if id, err := os.ReadFile(filepath.Join(spec.Dir, composedFile)); err != nil || string(id) != b.ID {
+		return nil, errors.New("the container was first started with another Wine than this host's, whose registry its own cannot be compared with: " +
+			"make and run it again")
+	}
 	out, err := view.ImportUpper(sc, upper, view.UpperOptions{Names: names, Omit: b.has})
 	if err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ const (
 	UpperDir = "upper"
 	// WorkDir is that overlay's work directory.
 	WorkDir = "work"
+
+	composedFile = "wine-base" // holds the ID of the Base that the registry was composed from
 )
 
 // Prepare readies spec.Dir for a start.
@@ -95,6 +97,9 @@ func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
 		if err := writeRegistry(filepath.Join(prefix, name), file); err != nil {
 			return err
 		}
+	}
+	if err := os.WriteFile(filepath.Join(spec.Dir, composedFile), []byte(b.ID), 0o644); err != nil {
+		return err
 	}
 	file, err := b.machine(spec)
 	if err != nil {
