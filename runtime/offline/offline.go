@@ -17,6 +17,7 @@ import (
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/view"
 	"github.com/mullion/mullion/runtime/offline/cmdexe"
+	"github.com/mullion/mullion/runtime/offline/powershell"
 	"github.com/mullion/mullion/runtime/offline/proc"
 	"github.com/mullion/mullion/runtime/offline/tools"
 )
@@ -48,8 +49,7 @@ func (e *UnsupportedError) Error() string {
 	if e.Pos != "" {
 		at = e.Pos + ": "
 	}
-	return fmt.Sprintf("%sRUN %s: %s (known without Windows: %s; or COPY in what the command would make, or build this stage on Windows and name it in FROM)",
-		at, e.Command, e.Why, strings.Join(Commands(), " "))
+	return fmt.Sprintf("%sRUN %s: %s (docs/run.md lists what is known; or COPY in what the command would make, or build this stage on Windows and name it in FROM)", at, e.Command, e.Why)
 }
 
 // Commands lists what the shell knows, in a fixed order.
@@ -109,6 +109,9 @@ func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 	if base == "cmd" {
 		return cmdexe.Main(ctx, p, rest, start)
 	}
+	if base == "powershell" || base == "pwsh" {
+		return powershell.Main(ctx, p.Child(), nt.SplitCommandLine(line)[1:], base == "pwsh", start)
+	}
 	if tool, ok := tools.Find(base); ok {
 		args := nt.SplitCommandLine(line)
 		return tool(ctx, p, args[1:])
@@ -120,8 +123,6 @@ func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 // particular.
 func why(base string) string {
 	switch base {
-	case "powershell", "pwsh":
-		return "PowerShell cannot be run without Windows yet"
 	case "msiexec", "dism", "choco", "winget":
 		return "installers cannot be run without Windows"
 	}

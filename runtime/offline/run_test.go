@@ -243,8 +243,8 @@ func TestCmd(t *testing.T) {
 // What cannot be done is one line with the place, the command and the ways out.
 func TestUnsupported(t *testing.T) {
 	tests := []struct{ line, command string }{
-		{`cmd /S /C powershell -Command "Get-Item x"`, "powershell"},
-		{`powershell -Command x`, "powershell"},
+		{`cmd /S /C powershell -Command "Get-Service x"`, "Get-Service x"},
+		{`powershell -Command x`, "x"},
 		{`cmd /S /C echo a & msiexec /i x.msi /qn`, "msiexec"},
 		{`cmd /S /C call x.bat`, "x.bat"},
 		{`cmd /S /C goto end`, "goto end"},

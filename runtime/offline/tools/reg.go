@@ -64,12 +64,12 @@ func reg(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 	if problem != "" {
 		return complain(p, problem), nil
 	}
-	user, own := ofUser(c.key)
+	user, own := OfUser(c.key)
 	if verb != "query" && !p.Admin && !own {
 		return complain(p, "Access is denied."), nil
 	}
 	if user {
-		useUsers(p)
+		UseUsers(p)
 	}
 	var exit uint32
 	switch verb {
@@ -139,8 +139,24 @@ var roots = [...]struct{ short, long string }{
 
 // setKey checks the key of a call.
 func (c *regCall) setKey(key string) (problem string, err error) {
+	short, long, why := Key(key)
+	switch {
+	case why != "":
+		return "", &proc.Unsupported{Command: c.text, Why: why}
+	case short == "":
+		return "Invalid key name.", nil
+	}
+	if c.key, c.long = short, long; c.has("reg:32") {
+		c.key = hives.WOW64(c.key)
+	}
+	return "", nil
+}
+
+// Key reads the name of a key, with the short or the long name of its root. short is as Registry takes it and "" if it is
+// no key at all; why says what an image's registry does not have.
+func Key(key string) (short, long, why string) {
 	if strings.HasPrefix(key, `\\`) {
-		return "", &proc.Unsupported{Command: c.text, Why: "the registry of another machine cannot be reached in a build"}
+		return "", "", "the registry of another machine cannot be reached in a build"
 	}
 	root, sub, _ := strings.Cut(key, `\`)
 	sub = strings.TrimSuffix(sub, `\`)
@@ -151,23 +167,17 @@ func (c *regCall) setKey(key string) (problem string, err error) {
 		}
 	}
 	if found < 0 || strings.HasPrefix(sub, `\`) || strings.Contains(sub, `\\`) {
-		return "Invalid key name.", nil
+		return "", "", ""
 	}
-	short := roots[found].short
-	if why := outside(short, sub); why != "" {
-		return "", &proc.Unsupported{Command: c.text, Why: why}
+	if why := outside(roots[found].short, sub); why != "" {
+		return "", "", why
 	}
-	c.long = roots[found].long
+	short, long = roots[found].short, roots[found].long
 	if sub != "" {
-		c.long += `\` + sub
+		short += `\` + sub
+		long += `\` + sub
 	}
-	if c.key = short; sub != "" {
-		c.key += `\` + sub
-	}
-	if c.has("reg:32") {
-		c.key = hives.WOW64(c.key)
-	}
-	return "", nil
+	return short, long, ""
 }
 
 // outside says why a key is not in the five hives of an image; "" if it is.

@@ -7,16 +7,16 @@ import (
 	"github.com/mullion/mullion/runtime/offline/proc"
 )
 
-// ofUser tells whether a key is in the hive of a user, which is a file, and whether that is the current user.
-func ofUser(key string) (user, current bool) {
+// OfUser tells whether a key is in the hive of a user, which is a file, and whether that is the current user.
+func OfUser(key string) (user, current bool) {
 	root, sub, _ := strings.Cut(key, `\`)
 	first, _, _ := strings.Cut(sub, `\`)
 	current = root == "HKCU"
 	return current || root == "HKU" && !strings.EqualFold(first, ".DEFAULT"), current
 }
 
-// useUsers opens the hives of users as the files are now: HKCU is that of whom the command runs as.
-func useUsers(p *proc.Process) {
+// UseUsers opens the hives of users as the files are now: HKCU is that of whom the command runs as.
+func UseUsers(p *proc.Process) {
 	current := nt.ContainerAdministrator
 	if name, ok := p.Env.Get("USERNAME"); ok && !p.Admin {
 		if sid, ok := nt.AccountSID(name); ok {
