@@ -118,8 +118,8 @@ type Remover interface {
 
 // Importer is a Runtime that can tell what programs have written.
 type Importer interface {
-	// Import makes sc, a Scratch without changes over spec.View, hold what programs
-	// have written in spec.Dir, where nothing runs. left names, for people, what a
+	// Import makes sc, which must hold what spec.View holds, hold what programs have
+	// written in spec.Dir, where nothing runs. left names, for people, what a
 	// layer cannot hold.
 	Import(ctx context.Context, spec *Spec, sc *view.Scratch) (left []string, err error)
 }

@@ -77,7 +77,7 @@ func (a *app) buildCommand() *cobra.Command {
 	f.StringVar(&o.target, "target", "", "build the stage `NAME` instead of the last")
 	f.StringArrayVar(&o.labels, "label", nil, "set a label: `NAME=VALUE` (repeatable)")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "set an annotation of the manifest: `NAME=VALUE` (repeatable)")
-	f.StringVar(&o.run, "run", "auto", "what may carry out RUN: `auto|offline`, the built-in shell and, for a program in a RUN of its own, Wine; or only the former")
+	f.StringVar(&o.run, "run", "auto", "what may carry out RUN: `auto|offline`, the built-in shells and, for programs, Wine; or only the former")
 	f.StringVar(&o.isolation, "isolation", "auto", "run the programs of RUN under `auto|process|hyperv` isolation")
 	f.StringArrayVar(&o.secrets, "secret", nil, "a secret for RUN --mount=type=secret: `id=NAME,src=FILE` or id=NAME,env=NAME (repeatable)")
 	f.StringArrayVar(&o.contexts, "build-context", nil, "what FROM and --from call NAME: `NAME=FOLDER`, or =docker-image://REF, oci-layout://FOLDER, store:REF (repeatable)")

@@ -29,8 +29,8 @@ func runIsolation(o buildOptions) (runtime.Isolation, error) {
 	return isolation, nil
 }
 
-// program runs a command line of a RUN under a Runtime, in a container that is only made for it, and has what it wrote
-// in sc.
+// program runs a program of a RUN under a Runtime, in a container that is only made for it, and has what it wrote in sc,
+// which holds what spec.View holds.
 func (b *building) program(ctx context.Context, spec *runtime.Spec, sc *view.Scratch) (exit uint32, err error) {
 	runtimes := backends.Runtimes(b.st)
 	r, _, err := runtime.Select(ctx, b.isolation, runtimes...)

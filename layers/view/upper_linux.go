@@ -23,6 +23,9 @@ import (
 
 // UpperOptions says how the lower directory of an overlay stands to the View.
 type UpperOptions struct {
+	// Lower is the View that the lower directory shows; nil for that of the Scratch. Another must hold what the Scratch
+	// holds: it is one of a layer that was made of its changes.
+	Lower *View
 	// Names maps the Linux paths of entries whose own name was shortened to their paths in the View, as a Disk has it.
 	Names map[string]string
 	// Omit, if set, tells of a file that the View does not have with these bytes, by its path and their SHA-256, whether it
@@ -36,8 +39,8 @@ type LeftOut struct {
 	Reason string
 }
 
-// ImportUpper makes s, which must have no file changes yet, show what an overlay mount showed: dir is its upper directory
-// and its lower one the View of s as a Disk shows it. Nothing may write to dir meanwhile; it is read by root only, because
+// ImportUpper makes s show what an overlay mount showed: dir is its upper directory and its lower one the View of s, or
+// o.Lower, as a Disk shows it. s must have no file changes that the lower directory did not show. Nothing may write to dir meanwhile; it is read by root only, because
 // of overlayfs' attributes.
 //
 // It knows overlayfs' whiteouts, opaque and renamed directories (redirect_dir) and files of which only the metadata was
@@ -54,8 +57,11 @@ func ImportUpper(s *Scratch, dir string, o UpperOptions) ([]LeftOut, error) {
 		return nil, fmt.Errorf("import upper directory: %w", err)
 	}
 	defer root.Close()
+	if o.Lower == nil {
+		o.Lower = s.view
+	}
 	im := &importer{s: s, o: o, files: root, seen: map[[2]uint64]string{}}
-	if err := im.dir(upperDir{low: s.view.merged.root, merged: true}); err != nil {
+	if err := im.dir(upperDir{low: o.Lower.merged.root, merged: true}); err != nil {
 		return nil, fmt.Errorf("import upper directory: %w", err)
 	}
 	if err := im.link(); err != nil {
@@ -188,11 +194,11 @@ func (im *importer) subdir(d upperDir, e upperEntry) error {
 	if err != nil {
 		return err
 	}
-	next := e.upperDir
+	next, from := e.upperDir, ""
 	next.merged = d.merged && marks["opaque"] != "y"
 	if to, ok := marks["redirect"]; ok {
 		next.merged, next.lower = true, redirected(e.lower, d.lower, to)
-		next.low = im.lookup(next.lower)
+		next.low, from = im.lookup(next.lower)
 	}
 	if next.low != nil && (!next.merged || !next.low.isDir()) {
 		next.low = nil
@@ -203,7 +209,7 @@ func (im *importer) subdir(d upperDir, e upperEntry) error {
 	case next.low == nil:
 		err = im.replace(e.at, func() error { return im.s.Mkdir(e.at) })
 	case marks["redirect"] != "":
-		err = im.replace(e.at, func() error { return im.s.paste(e.at, next.low) })
+		err = im.replace(e.at, func() error { return im.paste(e.at, next.low, from) })
 	}
 	if err != nil {
 		return err
@@ -228,19 +234,67 @@ func redirected(own, parent, to string) string {
 	return join(parent, to)
 }
 
-// lookup finds what the View has under a Linux path, nil if nothing.
-func (im *importer) lookup(linux string) *node {
-	n, at := im.s.view.merged.root, ""
+// lookup finds what the View has under a Linux path, nil if nothing, and its path there.
+func (im *importer) lookup(linux string) (n *node, real string) {
+	n, at := im.o.Lower.merged.root, ""
 	for name := range strings.SplitSeq(linux, "/") {
 		at = join(at, name)
-		if real, ok := im.o.Names[at]; ok {
-			name = baseName(real)
+		if long, ok := im.o.Names[at]; ok {
+			name = baseName(long)
 		}
+		real = join(real, name)
 		if n = n.kids()[nt.Fold(name)]; n == nil {
-			return nil
+			return nil, ""
 		}
 	}
-	return n
+	return n, real
+}
+
+// paste puts a copy of what the View has under n, whose path is from, under a free path. What another View than that of s
+// has is copied as a program would: it gets new security descriptors and times.
+func (im *importer) paste(at string, n *node, from string) error {
+	if im.o.Lower == im.s.view {
+		return im.s.paste(at, n)
+	}
+	f, err := im.o.Lower.Lookup(from)
+	if err != nil {
+		return err
+	}
+	return im.copy(at, f)
+}
+
+func (im *importer) copy(at string, f *File) error {
+	switch f.Kind() {
+	case layers.Dir:
+		if err := im.s.Mkdir(at); err != nil {
+			return err
+		}
+		list, err := im.o.Lower.ReadDir(f.Path)
+		if err != nil {
+			return err
+		}
+		for _, kid := range list {
+			if err := im.copy(join(at, kid.Name()), kid); err != nil {
+				return err
+			}
+		}
+	case layers.Symlink:
+		dir, _ := splitLast(f.Path)
+		to, err := linkTarget(dir, f.Entry)
+		if err != nil {
+			return err
+		}
+		return im.s.Symlink(nt.Win(to), at, f.IsDir())
+	default:
+		r, err := im.o.Lower.Open(f)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(im.s.WriteFile(at, r), r.Close()); err != nil {
+			return err
+		}
+	}
+	return im.s.SetAttributes(at, f.Entry.Attributes)
 }
 
 // replace makes something new under a path, in place of what is there.
@@ -287,9 +341,9 @@ func (im *importer) file(e upperEntry) error {
 // file is not to be part of s.
 func (im *importer) content(e upperEntry, f *os.File, marks map[string]string) (bool, error) {
 	if _, ok := marks["metacopy"]; ok {
-		low, to := e.low, marks["redirect"]
+		low, to, from := e.low, marks["redirect"], ""
 		if to != "" {
-			low = im.lookup(redirected(e.lower, path.Dir(e.lower), to))
+			low, from = im.lookup(redirected(e.lower, path.Dir(e.lower), to))
 		}
 		if low == nil || low.item == nil {
 			return false, nil // a file that the View does not have
@@ -297,7 +351,7 @@ func (im *importer) content(e upperEntry, f *os.File, marks map[string]string) (
 		if low == e.low {
 			return true, nil
 		}
-		return true, im.replace(e.at, func() error { return im.s.paste(e.at, low) })
+		return true, im.replace(e.at, func() error { return im.paste(e.at, low, from) })
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {

@@ -33,6 +33,17 @@ type Options struct {
 	Version string        // of the image's Windows, "10.0.20348.2700"; "" if unknown
 	User    string        // the account that the command runs as; "" for ContainerAdministrator
 	Web     *http.Client  // for downloads; nil if the command has no network
+	// Program runs the command line of a program that is not known here over what the Scratch holds by then, and has what it
+	// wrote in the Scratch; nil if there is nothing that can. Without it such a program is an [*UnsupportedError].
+	Program func(ctx context.Context, c ProgramCall) (exit uint32, err error)
+}
+
+// ProgramCall is the start of a program.
+type ProgramCall struct {
+	CommandLine    string
+	Cwd            string
+	Env            []string // NAME=VALUE, all of them
+	Stdout, Stderr io.Writer
 }
 
 // UnsupportedError reports a command that cannot be carried out without Windows.
@@ -63,6 +74,11 @@ func Run(ctx context.Context, o Options, commandLine string) (exit uint32, err e
 		Files: o.Scratch, Cwd: o.Cwd, Env: nt.NewEnv(o.Env.List()...),
 		Stdin: strings.NewReader(""), Stdout: o.Stdout, Stderr: o.Stderr, Version: o.Version,
 		Admin: administrator(o.User), Web: o.Web,
+	}
+	if o.Program != nil {
+		p.Run = func(ctx context.Context, p *proc.Process, line string) (uint32, error) {
+			return o.Program(ctx, ProgramCall{line, p.Cwd, p.Env.List(), p.Stdout, p.Stderr})
+		}
 	}
 	if p.Cwd == "" {
 		p.Cwd = `C:\`
@@ -104,7 +120,7 @@ func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 		return cmdexe.Main(ctx, p, " /c "+line, start) // as CreateProcess does
 	}
 	if err := ours(p, name, base); err != nil {
-		return 0, err
+		return run(ctx, p, line, err)
 	}
 	if base == "cmd" {
 		return cmdexe.Main(ctx, p, rest, start)
@@ -116,7 +132,16 @@ func start(ctx context.Context, p *proc.Process, line string) (uint32, error) {
 		args := nt.SplitCommandLine(line)
 		return tool(ctx, p, args[1:])
 	}
-	return 0, &proc.Unsupported{Command: name, Why: why(base), Program: base == "msiexec"}
+	return run(ctx, p, line, &proc.Unsupported{Command: name, Why: why(base), Program: base == "msiexec"})
+}
+
+// run starts a program where programs can be run; unknown is the error where they cannot.
+func run(ctx context.Context, p *proc.Process, line string, unknown error) (uint32, error) {
+	var u *proc.Unsupported
+	if p.Run == nil || !errors.As(unknown, &u) || !u.Program {
+		return 0, unknown
+	}
+	return p.Run(ctx, p, line)
 }
 
 // why explains what is missing for a program, for the well-known ones in

@@ -18,7 +18,7 @@ import (
 	"github.com/mullion/mullion/runtime"
 )
 
-// Import makes sc, a Scratch without changes over spec.View, hold what programs have written in the container whose folder
+// Import makes sc, which holds what spec.View holds, hold what programs have written in the container whose folder
 // is spec.Dir and in which nothing runs: files, and HKEY_LOCAL_MACHINE. names are those of the Disk. It returns, for people,
 // what cannot be part of a layer.
 //
@@ -33,7 +33,7 @@ func (b *Base) Import(spec *runtime.Spec, names map[string]string, sc *view.Scra
 		return nil, errors.New("the container was first started with another Wine than this host's, whose registry its own cannot be compared with: " +
 			"make and run it again")
 	}
-	out, err := view.ImportUpper(sc, upper, view.UpperOptions{Names: names, Omit: b.has})
+	out, err := view.ImportUpper(sc, upper, view.UpperOptions{Lower: spec.View, Names: names, Omit: b.has})
 	if err != nil {
 		return nil, err
 	}

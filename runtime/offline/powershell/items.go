@@ -967,7 +967,7 @@ func renameItem(c *call) error {
 		}
 		if i := lastSlash(name); i >= 0 {
 			// A path is accepted where it leads to the same directory.
-			dir, err := nt.Rel(c.in.p.Cwd, name[:i])
+			dir, err := nt.Rel(c.in.p.Cwd, name[:i+1])
 			if err != nil || !nt.EqualFold(dir, f.Path[:max(strings.LastIndexByte(f.Path, '/'), 0)]) {
 				return c.complain("System.Management.Automation.PSArgumentException", "Cannot rename the specified target, because it represents a path or device name.")
 			}

@@ -27,6 +27,9 @@ type Process struct {
 	Admin          bool         // whether it may write the machine's registry
 	Depth          int          // how many processes it descends from
 	Web            *http.Client // for downloads; nil if there is no network
+	// Run carries out the command line of a program that is not known here, on Files as they are, and has what it wrote in
+	// them; nil if there is nothing that could.
+	Run func(ctx context.Context, p *Process, commandLine string) (exit uint32, err error)
 }
 
 // Program is a command that is a process of its own. args are those after its

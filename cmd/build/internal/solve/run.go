@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/mullion/mullion/cmd/build/internal/containerfile"
 	"github.com/mullion/mullion/cmd/build/internal/plan"
 	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/view"
 	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/offline"
@@ -49,22 +51,14 @@ func (s *solver) run(p *plan.Stage, st *state, step *plan.Step, e Event) (view.L
 			defer masked.Close()
 			out = masked
 		}
-		layer, err := s.commit(st, owner, func(sc *view.Scratch) error { return s.execute(p, sc, step, mounted, out) })
-		var unsupported *offline.UnsupportedError
-		if !errors.As(err, &unsupported) || !unsupported.Program || s.Program == nil {
-			return layer, err
-		}
-		if why := notAlone(step.Run, unsupported); why != "" {
-			return layer, fmt.Errorf("%s: %s is a program, and one under Wine takes a RUN of its own, %s", step.Pos, unsupported.Command, why)
-		}
-		return s.commit(st, owner, func(sc *view.Scratch) error { return s.program(sc, step, out) })
+		return s.commit(st, owner, func(sc *view.Scratch) error { return s.execute(p, st, sc, step, mounted, out) })
 	})
 	return layer, how, hide(err, s.Secrets)
 }
 
 // execute runs the command line of a step on a Scratch. The registry's
 // environment is read before the command changes it.
-func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mounted []mounted, out io.Writer) (err error) {
+func (s *solver) execute(p *plan.Stage, st *state, sc *view.Scratch, step *plan.Step, mounted []mounted, out io.Writer) (err error) {
 	r := step.Run
 	cwd, err := nt.Rel("", r.Cwd)
 	if err != nil {
@@ -86,10 +80,18 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mount
 	if r.Network == "none" {
 		web = nil
 	}
-	exit, err := offline.Run(s.ctx, offline.Options{
+	o := offline.Options{
 		Scratch: sc, Cwd: r.Cwd, Env: env, Stdout: out, Stderr: out,
 		Pos: step.Pos.String(), Version: p.Config.OSVersion, User: r.User, Web: web,
-	}, r.CommandLine)
+	}
+	if s.Program != nil {
+		plain, err := offline.Environment(sc.Registry(), r.User)
+		if err != nil {
+			return err
+		}
+		o.Program = func(_ context.Context, c offline.ProgramCall) (uint32, error) { return s.program(st, sc, step, plain.List(), c) }
+	}
+	exit, err := offline.Run(s.ctx, o, r.CommandLine)
 	if err := errors.Join(err, undo()); err != nil {
 		return err
 	}
@@ -99,40 +101,46 @@ func (s *solver) execute(p *plan.Stage, sc *view.Scratch, step *plan.Step, mount
 	return nil
 }
 
-// notAlone says why a RUN is more than a program, "" if it is not: Wine's cmd would run the rest with Wine's own programs, some
-// of which do nothing and say that they did it.
-func notAlone(r *plan.Run, program *offline.UnsupportedError) string {
-	const shell = `cmd /s /c `
-	line := r.CommandLine
-	if len(line) > len(shell) && strings.EqualFold(line[:len(shell)], shell) {
-		line = strings.TrimPrefix(line[len(shell):], `"`)
-	}
-	switch {
-	case len(r.Mounts) > 0:
-		return "without --mount"
-	case strings.ContainsAny(line, "&|<>^\n"):
-		return "without & | < > and ^"
-	case !strings.HasPrefix(strings.ToLower(strings.TrimLeft(line, `" `)), strings.ToLower(strings.Trim(program.Command, `"`))):
-		return "not in a batch file and not called by another"
-	}
-	return ""
-}
-
-// program carries out a command line that is a program, under Wine.
-func (s *solver) program(sc *view.Scratch, step *plan.Step, out io.Writer) error {
+// program carries out the command line of a program on what a Scratch holds.
+func (s *solver) program(st *state, sc *view.Scratch, step *plan.Step, known []string, c offline.ProgramCall) (uint32, error) {
 	r := step.Run
-	spec := &runtime.Spec{View: sc.View(), CommandLine: r.CommandLine, Env: r.Env, Cwd: r.Cwd, User: r.User, Stdout: out, Stderr: out}
+	for _, m := range r.Mounts {
+		if m.Type == "secret" && m.Target != "" {
+			return 0, fmt.Errorf("%s: %s: a program under Wine gets no secrets as files, which would stay in the store; use --mount=type=secret,id=%s,env=NAME", step.Pos, c.CommandLine, m.ID)
+		}
+	}
+	v, err := s.frozen(st, sc)
+	if err != nil {
+		return 0, err
+	}
+	// Windows' own variables and the machine's are for the container to set; the rest is the script's.
+	env := slices.Clone(r.Env)
+	for _, kv := range c.Env {
+		if !slices.Contains(known, kv) {
+			env = append(env, kv)
+		}
+	}
+	spec := &runtime.Spec{View: v, CommandLine: c.CommandLine, Env: env, Cwd: c.Cwd, User: r.User, Stdout: c.Stdout, Stderr: c.Stderr}
 	if r.Network != "none" {
 		spec.Network.Mode = runtime.NATNetwork
 	}
 	exit, err := s.Program(s.ctx, spec, sc)
 	if err != nil {
-		return fmt.Errorf("%s under Wine: %w", step.Text, err)
+		return 0, fmt.Errorf("%s under Wine: %w", c.CommandLine, err)
 	}
-	if exit != 0 {
-		return fmt.Errorf("%s: exit code %s", step.Text, exitText(exit))
+	return exit, nil
+}
+
+// frozen is a View of what a Scratch holds now. A layer of its changes stays in the store until it is pruned.
+func (s *solver) frozen(st *state, sc *view.Scratch) (*view.View, error) {
+	if !sc.Changed() {
+		return sc.View(), nil
 	}
-	return nil
+	layer, err := image.Commit(s.ctx, s.Store, sc, compression)
+	if err != nil {
+		return nil, err
+	}
+	return view.Open(s.ctx, s.Store, append(slices.Clip(st.chain), layer))
 }
 
 // secrets lists the variables that hold secrets.

@@ -45,7 +45,7 @@ type Options struct {
 	Annotations map[string]string
 	// Load gives an image that FROM or COPY --from names, pulling it if need be.
 	Load func(ctx context.Context, ref string, p image.Platform) (*image.Image, error)
-	// Program runs spec's command line over layers, and has what it wrote in a Scratch without changes. The caller leaves
+	// Program runs spec's command line, and has what it wrote in a Scratch that holds what spec.View holds. The caller leaves
 	// ID, Dir and Hostname open. Nil if no programs are to be run.
 	Program func(ctx context.Context, spec *runtime.Spec, sc *view.Scratch) (exit uint32, err error)
 	// Output gives the writer for what a RUN prints; nil discards it. It is closed when
