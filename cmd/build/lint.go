@@ -15,6 +15,7 @@ import (
 	"github.com/mullion/mullion/cmd/internal/transfer"
 	"github.com/mullion/mullion/layers/image"
 	"github.com/mullion/mullion/layers/store"
+	"github.com/mullion/mullion/runtime/offline"
 )
 
 // checked is what build --check finds, as JSON has it.
@@ -30,6 +31,11 @@ type checkedStep struct {
 	Line        int    `json:"line"`
 	Instruction string `json:"instruction"`
 	Text        string `json:"text"` // as the image's history would have it
+	// Of a RUN, what it needs.
+	How     offline.How `json:"how,omitempty"`
+	Command string      `json:"command,omitempty"` // the one that needs it, unless How is offline
+	Reason  string      `json:"reason,omitempty"`
+	Hint    string      `json:"hint,omitempty"`
 }
 
 // lint is build --check: it builds nothing and asks no registry.
@@ -41,7 +47,7 @@ func (a *app) lint(ctx context.Context, o buildOptions, src *source, p plan.Opti
 	out := checked{Steps: []checkedStep{}, Findings: []lint.Finding{}}
 	if err != nil {
 		out.Findings = append(out.Findings, invalid(err))
-	} else if err := a.withStore(func(st *store.Store) error { return a.look(ctx, st, f, src, p, &out) }); err != nil {
+	} else if err := a.withStore(func(st *store.Store) error { return a.look(ctx, st, f, src, o, p, &out) }); err != nil {
 		return err
 	}
 	slices.SortStableFunc(out.Findings, func(a, b lint.Finding) int { return cmp.Compare(a.Line, b.Line) })
@@ -51,6 +57,11 @@ func (a *app) lint(ctx context.Context, o buildOptions, src *source, p plan.Opti
 		}
 	} else {
 		a.printFindings(f, out.Findings)
+		for _, s := range out.Steps {
+			if s.How == offline.Wine {
+				fmt.Fprintf(a.env.Stdout, "%s:%d: RUN under Wine: %s: %s\n", f.Name, s.Line, cli.OneLine(s.Command), s.Reason)
+			}
+		}
 	}
 	counts := map[lint.Severity]int{}
 	for _, found := range out.Findings {
@@ -63,7 +74,7 @@ func (a *app) lint(ctx context.Context, o buildOptions, src *source, p plan.Opti
 }
 
 // look applies the rules and plans the build as far as the store knows the bases.
-func (a *app) look(ctx context.Context, st *store.Store, f *containerfile.File, src *source, p plan.Options, out *checked) error {
+func (a *app) look(ctx context.Context, st *store.Store, f *containerfile.File, src *source, o buildOptions, p plan.Options, out *checked) error {
 	buildContext, err := src.context()
 	if err != nil {
 		return err
@@ -94,10 +105,28 @@ func (a *app) look(ctx context.Context, st *store.Store, f *containerfile.File, 
 	for _, s := range planned.Stages {
 		for _, step := range s.Steps {
 			name, _, _ := strings.Cut(step.Text, " ")
-			out.Steps = append(out.Steps, checkedStep{s.Index, s.Name, step.Pos.Line, name, step.Text})
+			one := checkedStep{Stage: s.Index, Name: s.Name, Line: step.Pos.Line, Instruction: name, Text: step.Text}
+			if step.Run != nil {
+				e := offline.Explain(step.Run.CommandLine)
+				one.How, one.Command, one.Reason, one.Hint = e.How, e.Command, e.Reason, e.Hint
+				if e.How == offline.Windows || e.How == offline.Wine && o.run == "offline" {
+					out.Findings = append(out.Findings, notHere(&step, e))
+				}
+			}
+			out.Steps = append(out.Steps, one)
 		}
 	}
 	return nil
+}
+
+// notHere is the finding of a RUN that this build cannot carry out.
+func notHere(step *plan.Step, e offline.Explanation) lint.Finding {
+	found := lint.Finding{Rule: "RunNeedsWindows", Severity: lint.Error, Pos: step.Pos, File: step.Pos.File, Line: step.Pos.Line,
+		Message: cli.OneLine(e.Command) + ": " + e.Reason, Help: e.Hint}
+	if e.How == offline.Wine {
+		found.Rule, found.Help = "RunNeedsWine", "build with --run=auto"
+	}
+	return found
 }
 
 // invalid is the finding of an error that would end the build.

@@ -344,6 +344,7 @@ func TestPowerShellHostile(t *testing.T) {
 		{`'x' * 2147483647`, "256 MiB"},
 		{`1..999999999`, "10,000,000"},
 		{`iex ('(' * 100000)`, "nested too deeply"},
+		{`iex ('echo ' + '$(echo ' * 60 + 'a' + ')b' * 60)`, "too intricate"},
 		{`Set-Content ..\..\..\etc\x 1; Set-Content C:\..\..\y 1; if ((dir C:\ -Name) -notcontains 'y') { exit 3 }; throw 'in C:'`, "in C:"},
 		{`Set-Content \\server\share\x 1`, "server"},
 		{`[IO.File]::ReadAllText('/etc/passwd')`, "Could not find"},

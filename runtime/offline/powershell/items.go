@@ -340,7 +340,6 @@ func init() {
 	add("Set-ItemProperty", "Path@0| LiteralPath=PSPath Name=PSProperty@1 Value@2 Type=PropertyType Force! PassThru!", setItemProperty)
 	add("New-ItemProperty", "Path@0 LiteralPath=PSPath Name=PSProperty@1 PropertyType=Type Value Force!", newItemProperty)
 	add("Remove-ItemProperty", "Path@0| LiteralPath=PSPath Name=PSProperty@1 Force!", removeItemProperty)
-	add("Clear-ItemProperty", "Path@0| LiteralPath=PSPath Name=PSProperty@1 Force!", func(c *call) error { return c.unknown("it is not known without Windows") })
 	add("Rename-ItemProperty", "Path@0| LiteralPath=PSPath Name@1 NewName@2 Force!", renameItemProperty)
 	add("Get-ItemProperty", "Path@0| LiteralPath=PSPath Name=PSProperty@1", getItemProperty)
 	add("Get-ItemPropertyValue", "Path@0| LiteralPath=PSPath Name=PSProperty@1", getItemPropertyValue)

@@ -503,11 +503,7 @@ func init() {
 		},
 		"getenumerator": func(c *methodCall) (any, error) { return c.on, nil },
 		"getlength":     func(c *methodCall) (any, error) { return int64(len(c.on.(*list).items)), nil },
-		"join": func(c *methodCall) (any, error) {
-			return nil, c.fail(runtimeException, "Method invocation failed because [System.Object[]] does not contain a method named 'Join'.")
-		},
 	}
-	delete(listMethods, "join")
 }
 
 var hashMethods = map[string]method{

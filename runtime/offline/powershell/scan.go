@@ -38,9 +38,10 @@ type parser struct {
 	s    string
 	pos  int
 	nest int
+	work int // how many pieces were begun
 }
 
-// panicError carries a syntax error up to parse; it never leaves the package.
+// fail ends the parse with a syntax error, which parse recovers.
 func (p *parser) fail(format string, args ...any) {
 	panic(&syntaxError{p.s, fmt.Sprintf(format, args...), pos(p.pos)})
 }
@@ -50,6 +51,10 @@ func (p *parser) here() pos { return pos(p.pos) }
 func (p *parser) enter() func() {
 	if p.nest++; p.nest > maxNesting {
 		p.fail("the script is nested too deeply")
+	}
+	// A word that begins like an expression is read twice, and so is each within it: this bounds how often.
+	if p.work++; p.work > 100_000+100*len(p.s) {
+		p.fail("the script is too intricate")
 	}
 	return func() { p.nest-- }
 }
@@ -152,7 +157,18 @@ func (p *parser) word() string {
 	for i < len(p.s) && (isWordByte(p.s[i]) || p.s[i] == '-' && i > p.pos) {
 		i++
 	}
-	return strings.ToLower(p.s[p.pos:i])
+	return lower(p.s[p.pos:i])
+}
+
+// lower is strings.ToLower for ASCII alone, which leaves the length as it is.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }
 
 // keyword passes over a word if it comes next.

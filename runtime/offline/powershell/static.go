@@ -695,9 +695,6 @@ func init() {
 			}
 			return newObject("System.Security.Cryptography."+name, "\x00hash", name), nil
 		},
-		"guid::newguid": func(c *methodCall) (any, error) {
-			return nil, c.in.unsupported(c.at, "[guid]::NewGuid()", "it would make every build another; take an ARG instead")
-		},
 		"console::writeline": func(c *methodCall) (any, error) { return nothing{}, c.in.write(c.str(0)) },
 		"console::write": func(c *methodCall) (any, error) {
 			_, err := io.WriteString(c.in.p.Stdout, c.str(0))
@@ -712,11 +709,7 @@ func init() {
 			}
 			return &scriptBlock{b, &source{text: c.str(0)}}, nil
 		},
-		"version::tryparse": func(c *methodCall) (any, error) {
-			return nil, c.in.unsupported(c.at, "TryParse", "a call by reference is not known")
-		},
 	}
-	delete(statics, "version::tryparse")
 }
 
 func constantObject(kind, hash string) method {

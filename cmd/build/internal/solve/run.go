@@ -89,7 +89,9 @@ func (s *solver) execute(p *plan.Stage, st *state, sc *view.Scratch, step *plan.
 		if err != nil {
 			return err
 		}
-		o.Program = func(_ context.Context, c offline.ProgramCall) (uint32, error) { return s.program(st, sc, step, plain.List(), c) }
+		o.Program = func(_ context.Context, c offline.ProgramCall) (uint32, error) {
+			return s.program(st, sc, step, plain.List(), c)
+		}
 	}
 	exit, err := offline.Run(s.ctx, o, r.CommandLine)
 	if err := errors.Join(err, undo()); err != nil {
