@@ -161,7 +161,7 @@ func (p *parser) parameter() *parameter {
 	if p.peek() == '=' {
 		p.pos++
 		p.lines()
-		param.value = p.expression()
+		param.value = p.noCommas(0)
 	}
 	return param
 }

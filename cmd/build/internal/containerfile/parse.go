@@ -206,13 +206,20 @@ func (f *File) args(c *instructions.ArgCommand) []Arg {
 	return out
 }
 
+// LooksExec tells of text of the shell form that was meant as JSON: the backslashes of its paths are not JSON's. PowerShell's
+// [type] is none.
+func LooksExec(text string) bool {
+	inner, ok := strings.CutPrefix(strings.TrimSpace(text), "[")
+	return ok && strings.HasPrefix(strings.TrimSpace(inner), `"`) && strings.Contains(inner, `\`)
+}
+
 // command keeps the shell form's text, which BuildKit gives as the only word.
 func (f *File) command(c instructions.Command, line instructions.ShellDependantCmdLine) Command {
 	if !line.PrependShell {
 		return Command{Exec: append([]string{}, line.CmdLine...)}
 	}
 	text := strings.Join(line.CmdLine, " ")
-	if t := strings.TrimSpace(text); strings.HasPrefix(t, "[") && strings.Contains(t, `:\`) {
+	if LooksExec(text) {
 		f.Warnings = append(f.Warnings, Warning{f.pos(c.Location()),
 			strings.ToUpper(c.Name()) + ` looks like the exec form but is not JSON, so it goes to the shell; in JSON every \ is written \\`})
 	}

@@ -27,7 +27,7 @@ func (s *stage) once() {
 
 // json tells of an exec form that is none.
 func (s *stage) json(c containerfile.Command) {
-	if t := strings.TrimSpace(c.Text); c.Exec == nil && strings.HasPrefix(t, "[") && strings.Contains(t, `\`) && strings.HasSuffix(t, "]") {
+	if c.Exec == nil && containerfile.LooksExec(c.Text) {
 		s.find(jsonBackslash, "%s looks like the exec form but is not JSON, so it goes to the shell", s.in.Name)
 	}
 }
