@@ -52,3 +52,70 @@ func FuzzExplain(f *testing.F) {
 	f.Add(`powershell -Command "& { param($x = 1) [int]$x; @{a=1}.a; Start-Process x -Arg 1, 2 }"`)
 	f.Fuzz(func(_ *testing.T, line string) { offline.Explain(line) })
 }
+
+// TestIdioms holds what lines of the shapes that Dockerfiles have need, the commonest first.
+func TestIdioms(t *testing.T) {
+	for _, c := range []struct {
+		how   offline.How
+		lines string
+	}{
+		{offline.Offline, `
+[Net.ServicePointManager]::SecurityProtocol = [Net.SecurityProtocolType]::Tls12; wget $Env:URL -OutFile a.zip -TimeoutSec 10;
+[Net.ServicePointManager]::ServerCertificateValidationCallback = {$true} ; (New-Object System.Net.WebClient).DownloadFile($Env:URL, 'a.zip')
+if ((Get-FileHash a.zip -Algorithm sha512).Hash -ne $Env:SHA) { Write-Host 'CHECKSUM VERIFICATION FAILED!'; exit 1; }; Expand-Archive a.zip -DestinationPath $Env:ProgramFiles\tool; rm a.zip
+setx /M PATH $($Env:PATH + ';' + $Env:ProgramFiles + '\tool')
+$path = ${Env:PATH} + ';c:\tools;'; setx /M PATH $path
+[Environment]::SetEnvironmentVariable('PATH', "${env:PATH};C:\tools", [EnvironmentVariableTarget]::Machine)
+Get-ChildItem -Path $Env:ProgramFiles\tool -Include *.lzma -File -Recurse | foreach { $_.Delete() }
+New-Item -ItemType Directory -Force -Path C:/a, C:/b | Out-Null; New-Item -Type Directory warm; cd warm; cd ..; Remove-Item -Force -Recurse warm
+$n = $Env:VERSION.split('.')[-1]; iwr https://example.com/v$Env:VERSION.zip -OutFile v.zip
+foreach ($dll in @('a.dll','b.dll')) { Copy-Item (Join-Path C:\Windows\System32 $dll) C:\app\ }
+$roots = @(Get-ChildItem C:/Windows/WinSxS -Directory -Filter 'amd64_x*' -ErrorAction SilentlyContinue); if ($roots.Count -eq 0) { throw 'none' }
+if ($LASTEXITCODE -notin 0, 1638, 3010) { throw ('failed with exit code {0}' -f $LASTEXITCODE) }
+Rename-Item -Path 'C:\Program Files\jdk-17' -NewName OpenJDK; $env:JAVA_HOME = 'C:\Program Files\OpenJDK'
+$stop = (Get-Date).AddMinutes(15); while (!(Test-Path C:\done)) { if ((Get-Date) -gt $stop) { throw 'timeout expired' } Start-Sleep -Seconds 6 }
+(Get-Content C:\a.config) | % { $_ -replace 'x', 'y' } | Out-File C:\a.config -Encoding utf8
+$ProgressPreference = 'SilentlyContinue'; Set-ExecutionPolicy Bypass -Scope Process -Force
+Set-ItemProperty -Path 'HKLM:\SYSTEM\CurrentControlSet\Services\Dnscache\Parameters' -Name ServerPriorityTimeLimit -Value 0 -Type DWord
+$h = @{ 'A' = 1; B = 'x' }; $h.GetEnumerator() | Sort-Object Name | ForEach-Object { "$($_.Key)=$($_.Value)" }
+Get-ChildItem -Recurse C:\src | Where-Object { -not $_.PSIsContainer -and $_.Extension -eq '.pdb' } | Remove-Item -Force
+Write-Output "done" ; exit 0
+$v = [version](Get-Content v.txt -Raw).Trim(); if ($v -lt [version]'1.2.0') { Write-Error "too old: $v" }
+1..3 | ForEach-Object { Set-Content "C:\f$_.txt" $_ }; Get-Content C:\f*.txt | Measure-Object -Line | Select-Object -ExpandProperty Lines
+$json = Get-Content C:\a.json -Raw | ConvertFrom-Json; $json.x.y = 2; $json | ConvertTo-Json -Depth 10 | Set-Content C:\a.json
+New-Item -Path C:\app\link -ItemType SymbolicLink -Value C:\app\current -Force
+[IO.Compression.ZipFile]::ExtractToDirectory("$pwd\a.zip", 'C:\a'); Add-Type -AssemblyName System.IO.Compression.FileSystem`},
+		{offline.Wine, `
+Start-Process msiexec.exe -ArgumentList '/i', 'x.msi', '/quiet', '/norestart' -NoNewWindow -Wait; Remove-Item -Force x.msi
+Start-Process python.msi -ArgumentList '/quiet InstallAllUsers=1' -Wait
+$p = Start-Process C:/r/vc.exe -ArgumentList '/quiet','/norestart' -Wait -PassThru; if ($p.ExitCode -ne 0) { exit $p.ExitCode }
+/dotnet/dotnet publish /p:N=$n src\A.csproj -c Release --output C:\out
+C:\\Python\\python.exe -m pip install --upgrade pip ; C:\\Python\\python.exe -m pip install -r requirements.txt
+& 'C:\Program Files\7-Zip\7z.exe' x -oC:\git .\git.7z.exe; git --version
+.\build.ps1 -Configuration Release`},
+		{offline.Windows, `
+Add-WindowsFeature Web-Server; Remove-Item -Recurse C:\inetpub\wwwroot\*
+Install-PackageProvider -Name NuGet -MinimumVersion 2.8.5.201 -Force; Install-Module -Name x -Force
+iex ((New-Object Net.WebClient).DownloadString('https://example.com/install.ps1'))
+choco install -y git
+Start-Service w3svc; Get-Process`},
+	} {
+		for line := range strings.SplitSeq(strings.TrimSpace(c.lines), "\n") {
+			if e := offline.Explain(`powershell -Command ` + strings.ReplaceAll(line, `"`, `\"`)); e.How != c.how {
+				t.Errorf("%s: %+v, want %s", line, e, c.how)
+			}
+			if c.how != offline.Offline {
+				continue
+			}
+			// What is said to be carried out is: it may fail, as nothing is there, but not for being unknown.
+			s := newScratch(t)
+			for path, text := range map[string]string{"a.config": "x", "v.txt": "1.3", "a.json": `{"x":{"y":1}}`, "done": "", "app/current": "", "src/a/b.pdb": "", "a/x": ""} {
+				(assert{t}).check(s.MkdirAll(strings.TrimSuffix(path, path[strings.LastIndexByte("/"+path, '/'):])))
+				(assert{t}).check(s.WriteFile(path, strings.NewReader(text)))
+			}
+			if _, err := runPS(t, s, line, "URL=http://127.0.0.1:9/a.zip", "SHA=0", "VERSION=1.2.3"); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+}

@@ -263,6 +263,9 @@ func (e *explainer) cmdlet(c *command, def *cmdlet) {
 	switch def.name {
 	case "Start-Process":
 		if s, ok := k.args["FilePath"].(string); ok {
+			if strings.EqualFold(extension(s), ".msi") {
+				s = "msiexec /i " + s
+			}
 			e.found = append(e.found, Need{Program: strings.TrimSpace(s + " " + strings.Join(k.strs("ArgumentList"), " ")), Command: c.text})
 		}
 	case "Invoke-Expression":

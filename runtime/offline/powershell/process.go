@@ -258,6 +258,9 @@ func startProcess(c *call) error {
 		})
 	}
 	line := quoteName(c.str("FilePath"))
+	if strings.EqualFold(extension(c.str("FilePath")), ".msi") {
+		line = "msiexec /i " + line // what Windows opens packages with
+	}
 	for _, a := range c.strs("ArgumentList") {
 		line += " " + a // Start-Process puts no quotes around anything
 	}
