@@ -468,7 +468,11 @@ func (b *building) solveOne(ctx context.Context, p *plan.Plan, options solve.Opt
 	show := b.newProgress()
 	defer show.Close()
 	options.Output, options.Progress = show.output, show.event
-	return solve.Run(ctx, p, options)
+	result, err := solve.Run(ctx, p, options)
+	if err != nil {
+		show.failed()
+	}
+	return result, err
 }
 
 // report says what was built.

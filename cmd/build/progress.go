@@ -25,6 +25,7 @@ type progress struct {
 	mode    string // "plain", "tty", "rawjson" or "quiet"
 	begun   map[[2]int]time.Time
 	working []solve.Event
+	tails   map[[2]int][]string // of what is at work, the last lines that a quiet build has not shown
 	width   func() int
 	stop    chan struct{} // ends the clock of a terminal
 	stopped chan struct{}
@@ -36,7 +37,7 @@ const tick = 200 * time.Millisecond
 // newProgress begins to show what the flags ask for. "auto" is a terminal's way on a
 // terminal and plain text elsewhere.
 func (b *building) newProgress() *progress {
-	p := &progress{w: b.env.Stderr, mode: b.o.progress, begun: map[[2]int]time.Time{}}
+	p := &progress{w: b.env.Stderr, mode: b.o.progress, begun: map[[2]int]time.Time{}, tails: map[[2]int][]string{}}
 	f, isFile := b.env.Stderr.(*os.File)
 	if p.mode == "auto" {
 		p.mode = "plain"
@@ -99,6 +100,20 @@ func (p *progress) clear() {
 	}
 }
 
+// maxTail is how many lines of a RUN that failed a quiet build shows.
+const maxTail = 10
+
+// failed shows the last lines of what was at work when a quiet build ended with an error.
+func (p *progress) failed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.working {
+		for _, l := range p.tails[key(e)] {
+			io.WriteString(p.w, l+"\n")
+		}
+	}
+}
+
 // status is the line of a terminal about what is at work.
 func (p *progress) status() {
 	if len(p.working) == 0 {
@@ -132,6 +147,7 @@ func (p *progress) event(e solve.Event) {
 		return
 	}
 	p.working = slices.DeleteFunc(p.working, same)
+	delete(p.tails, key(e))
 	var took time.Duration
 	if begun, ok := p.begun[key(e)]; ok {
 		took = time.Since(begun)
@@ -231,5 +247,8 @@ func (o *outputLines) line(text string) {
 	case "plain", "tty":
 		o.p.clear()
 		io.WriteString(o.p.w, text+"\n")
+	case "quiet":
+		tail := append(o.p.tails[key(o.e)], text)
+		o.p.tails[key(o.e)] = tail[max(0, len(tail)-maxTail):]
 	}
 }
