@@ -27,7 +27,7 @@ func (a *app) commit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "commit [-m MESSAGE] [-a AUTHOR] NAME REF", Short: "Make an image of what a stopped container has written", Args: cli.Exactly("NAME", "REF"),
 		Long: `Makes an image of the container's image and one more layer: the files that programs in
-the container have made, changed and deleted, and what they wrote to HKEY_LOCAL_MACHINE.
+the container have made, changed and deleted, and what they wrote to HKEY_LOCAL_MACHINE and HKEY_CURRENT_USER.
 The configuration is the image's own. What no layer can hold is named as a warning.
 The container must have stopped; it stays as it is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -19,7 +19,7 @@ import (
 )
 
 // Import makes sc, which holds what spec.View holds, hold what programs have written in the container whose folder
-// is spec.Dir and in which nothing runs: files, and HKEY_LOCAL_MACHINE. names are those of the Disk. It returns, for people,
+// is spec.Dir and in which nothing runs: files, HKEY_LOCAL_MACHINE and the user's HKEY_CURRENT_USER. names are those of the Disk. It returns, for people,
 // what cannot be part of a layer.
 //
 // The registry's changes are those between the text that Wine has left and the one that it was given at the first start, so
@@ -49,14 +49,31 @@ func (b *Base) Import(spec *runtime.Spec, names map[string]string, sc *view.Scra
 	if err != nil {
 		return nil, fmt.Errorf("read the container's registry: %w", err)
 	}
-	if err := importMachine(sc.Registry(), before, after); err != nil {
+	if err := importTree(sc.Registry(), before, after, machineKey); err != nil {
 		return nil, fmt.Errorf("import the container's registry: %w", err)
 	}
-	own, err := b.changedUser(prefix)
-	if err == nil && own != "" {
-		left = append(left, `HKEY_CURRENT_USER\`+own+`: what programs write there stays in the container, RUN can write it to an image`)
+	return left, b.importUser(spec, filepath.Join(prefix, userFile), sc)
+}
+
+// importUser makes what the container's user has changed in HKEY_CURRENT_USER part of sc.
+func (b *Base) importUser(spec *runtime.Spec, file string, sc *view.Scratch) error {
+	sid, ok := nt.AccountSID(userName(spec))
+	if !ok {
+		return nil // an account that the image does not know has no profile there
 	}
-	return left, err
+	before, err := b.user(spec)
+	if err != nil {
+		return err
+	}
+	after, err := readRegistry(file)
+	if err != nil {
+		return fmt.Errorf("read the user's registry: %w", err)
+	}
+	sc.UseUsers(sid)
+	if err := importTree(sc.Registry(), before, after, userKey); err != nil {
+		return fmt.Errorf("import the user's registry: %w", err)
+	}
+	return sc.SaveUsers()
 }
 
 // has tells whether the base's drive C: has a file with that content.
@@ -77,30 +94,8 @@ func (b *Base) has(path string, content [32]byte) bool {
 	return false
 }
 
-// changedUser returns a key of the user that the container has changed, "" for none.
-func (b *Base) changedUser(prefix string) (string, error) {
-	before, err := readRegistry(filepath.Join(b.dir, userFile))
-	if err != nil {
-		return "", err
-	}
-	after, err := readRegistry(filepath.Join(prefix, userFile))
-	if err != nil {
-		return "", err
-	}
-	old := byPath(before)
-	for _, k := range after.Keys {
-		if under(k.Path, volatileKey) || under(k.Path, `Software\Wine`) {
-			continue
-		}
-		if was, ok := old[nt.Fold(k.Path)]; !ok || !sameValues(was, &k) {
-			return k.Path, nil
-		}
-	}
-	return "", nil
-}
-
-// importMachine makes in an image the changes between two texts of HKEY_LOCAL_MACHINE.
-func importMachine(to *hives.Registry, before, after *winereg.File) error {
+// importTree makes in an image the changes between two texts; address says where in the image a key is, if it is there at all.
+func importTree(to *hives.Registry, before, after *winereg.File, address func(*winereg.Key) (string, bool)) error {
 	old, now := byPath(before), byPath(after)
 	there := map[string]bool{} // keys that the text has or implies
 	for path := range now {
@@ -109,26 +104,26 @@ func importMachine(to *hives.Registry, before, after *winereg.File) error {
 		}
 	}
 	for _, k := range before.Keys {
-		if address, ok := imageKey(&k); ok && !there[nt.Fold(k.Path)] {
-			if err := absent(to.DeleteKey(address)); err != nil {
+		if at, ok := address(&k); ok && !there[nt.Fold(k.Path)] {
+			if err := absent(to.DeleteKey(at)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, k := range after.Keys {
-		address, ok := imageKey(&k)
+		at, ok := address(&k)
 		if !ok {
 			continue
 		}
 		was := old[nt.Fold(k.Path)]
 		if was == nil {
 			was = &winereg.Key{}
-			if err := to.CreateKey(address); err != nil {
+			if err := to.CreateKey(at); err != nil {
 				return err
 			}
 		}
-		if err := importValues(to, address, was, &k); err != nil {
-			return fmt.Errorf("key %s: %w", address, err)
+		if err := importValues(to, at, was, &k); err != nil {
+			return fmt.Errorf("key %s: %w", at, err)
 		}
 	}
 	return nil
@@ -163,8 +158,16 @@ func absent(err error) error {
 	return err
 }
 
-// imageKey is the address in an image of a key of Wine's HKEY_LOCAL_MACHINE; false for what is Wine's, or links.
-func imageKey(k *winereg.Key) (address string, ok bool) {
+// userKey is the address in an image of a key of the user; false for what is Wine's or of one logon, or links.
+func userKey(k *winereg.Key) (address string, ok bool) {
+	if k.Path == "" || k.Link || under(k.Path, `Software\Wine`) || under(k.Path, volatileKey) {
+		return "", false
+	}
+	return `HKCU\` + k.Path, true
+}
+
+// machineKey is the address in an image of a key of Wine's HKEY_LOCAL_MACHINE; false for what is Wine's, or links.
+func machineKey(k *winereg.Key) (address string, ok bool) {
 	if k.Link || under(k.Path, `Software\Wine`) || under(k.Path, `Software\Wow6432Node\Wine`) {
 		return "", false
 	}
@@ -189,14 +192,4 @@ func valuesOf(k *winereg.Key) map[string]hives.Value {
 		values[nt.Fold(v.Name)] = v
 	}
 	return values
-}
-
-func sameValues(a, b *winereg.Key) bool {
-	old := valuesOf(a)
-	for _, v := range b.Values {
-		if was, ok := old[nt.Fold(v.Name)]; !ok || was.Type != v.Type || !bytes.Equal(was.Data, v.Data) {
-			return false
-		}
-	}
-	return len(a.Values) == len(b.Values)
 }

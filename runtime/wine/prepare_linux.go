@@ -89,14 +89,16 @@ func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	for _, name := range []string{userFile, userDefaultFile} {
-		file, err := readRegistry(filepath.Join(b.dir, name))
-		if err != nil {
-			return err
-		}
-		if err := writeRegistry(filepath.Join(prefix, name), file); err != nil {
-			return err
-		}
+	user, err := b.user(spec)
+	if err != nil {
+		return err
+	}
+	other, err := readRegistry(filepath.Join(b.dir, userDefaultFile))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(writeRegistry(filepath.Join(prefix, userFile), user), writeRegistry(filepath.Join(prefix, userDefaultFile), other)); err != nil {
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(spec.Dir, composedFile), []byte(b.ID), 0o644); err != nil {
 		return err
@@ -106,6 +108,39 @@ func (b *Base) makePrefix(prefix string, spec *runtime.Spec) error {
 		return err
 	}
 	return writeRegistry(filepath.Join(prefix, systemFile), file)
+}
+
+// user composes the HKCU that a container begins with: Wine's, and what the image has for its user.
+func (b *Base) user(spec *runtime.Spec) (*winereg.File, error) {
+	file, err := readRegistry(filepath.Join(b.dir, userFile))
+	if err != nil {
+		return nil, err
+	}
+	sid, ok := nt.AccountSID(userName(spec))
+	if !ok {
+		return file, nil
+	}
+	h, err := spec.View.UserHive(hives.UserHive{SID: sid})
+	if err != nil {
+		return file, nil // there is none, or one that Windows could not load either: it logs on without
+	}
+	root, err := h.Hive.Root()
+	if err != nil {
+		return file, nil
+	}
+	c := newComposer(file)
+	for k, err := range root.Subkeys() {
+		if err != nil {
+			return nil, fmt.Errorf("hive of user %s: %w", sid, err)
+		}
+		if nt.EqualFold(k.Name(), volatileKey) {
+			continue
+		}
+		if err := c.tree(k, k.Name()); err != nil {
+			return nil, fmt.Errorf("hive of user %s: %w", sid, err)
+		}
+	}
+	return file, nil
 }
 
 // machine composes the HKLM that a container begins with.
