@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -147,6 +148,22 @@ func (s *Scratch) SetAttributes(path string, attributes uint32) error {
 	u := s.touch(at)
 	e := clone(u.is.entry)
 	e.Attributes = now
+	s.change(u, e)
+	return nil
+}
+
+// SetSD sets the security descriptor of what stands under a path, which may be C:\ itself; links are not followed.
+func (s *Scratch) SetSD(path string, sd []byte) error {
+	p, at, err := s.find(path, false)
+	if err != nil {
+		return pathError("set security", path, err)
+	}
+	if bytes.Equal(sd, p.entry().SD) {
+		return nil
+	}
+	u := s.touch(at)
+	e := clone(u.is.entry)
+	e.SD = sd
 	s.change(u, e)
 	return nil
 }

@@ -130,7 +130,7 @@ func onlyWindows(base string) string {
 		{"winget scoop", "is a package manager that needs Windows"},
 		{"sqlcmd sqlpackage", "needs a running SQL Server"},
 		{"net", "changes accounts and services of a running Windows"},
-		{"icacls cacls takeown", "changes access rights, which is not known here yet"},
+		{"cacls", "is an old form of icacls, which is known here"},
 		{"schtasks wmic bcdedit fsutil powercfg netsh gpupdate secedit auditpol regsvr32 lodctr gacutil w32tm tzutil", "changes a running Windows"},
 	} {
 		if slices.Contains(strings.Fields(p.names), base) {

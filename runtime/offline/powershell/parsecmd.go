@@ -191,9 +191,6 @@ func (p *parser) word1() *expandExpr {
 		c := p.s[p.pos]
 		switch {
 		case strings.IndexByte(" \t\r\n;|,(){}<>", c) >= 0, p.has("&&"), c == '&' && b.Len()+len(e.parts) == 0:
-			if c == '(' && b.Len()+len(e.parts) > 0 {
-				p.fail("a blank is missing before (")
-			}
 			flush()
 			return e
 		case c == '`' && (p.has("`\n") || p.has("`\r\n")):

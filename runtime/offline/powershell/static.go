@@ -892,6 +892,13 @@ func (in *interp) newObject(at pos, kind string, args []any) (any, error) {
 			return fileItem{f}, nil
 		}
 		return nil, in.unsupported(at, "["+kind+"]", toString(first(args))+" does not exist")
+	case "security.accesscontrol.filesystemaccessrule":
+		return in.newRule(at, args)
+	case "security.principal.ntaccount":
+		if len(args) == 0 {
+			return nil, in.unsupported(at, "NTAccount", "it takes the name of an account")
+		}
+		return toString(args[len(args)-1]), nil
 	case "security.cryptography.sha256managed", "security.cryptography.sha256cryptoserviceprovider", "security.cryptography.sha1managed", "security.cryptography.md5cryptoserviceprovider", "security.cryptography.sha512managed":
 		name := strings.ToUpper(strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(kind, "security.cryptography."), "managed"), "cryptoserviceprovider"))
 		return newObject("System.Security.Cryptography."+name, "\x00hash", name), nil
@@ -909,7 +916,7 @@ func (in *interp) newObject(at pos, kind string, args []any) (any, error) {
 }
 
 // objectMethods are the methods of objects, by "type.method" in lower case.
-var objectMethods map[string]method
+var objectMethods = map[string]method{}
 
 func init() {
 	download := func(c *methodCall) (io.ReadCloser, error) {
@@ -942,7 +949,7 @@ func init() {
 		h.Write(data)
 		return byteArray(h.Sum(nil)), nil
 	}
-	objectMethods = map[string]method{
+	for name, m := range map[string]method{
 		"net.webclient.downloadfile": func(c *methodCall) (any, error) {
 			body, err := download(c)
 			if err != nil {
@@ -1022,6 +1029,8 @@ func init() {
 			}
 			return nothing{}, nil
 		},
+	} {
+		objectMethods[name] = m
 	}
 	for _, name := range []string{"md5", "sha1", "sha256", "sha384", "sha512"} {
 		objectMethods["security.cryptography."+name+".computehash"] = hash

@@ -10,8 +10,8 @@ import (
 )
 
 var programs = map[string]proc.Program{
-	"attrib": attrib, "certutil": certutil, "curl": curl, "find": find, "findstr": findstr, "ping": ping, "reg": reg, "robocopy": robocopy,
-	"sc": sc, "setx": setx, "tar": tar, "timeout": timeout, "where": where, "whoami": whoami, "xcopy": xcopy,
+	"attrib": attrib, "certutil": certutil, "curl": curl, "find": find, "findstr": findstr, "icacls": icacls, "ping": ping, "reg": reg, "robocopy": robocopy,
+	"sc": sc, "setx": setx, "takeown": takeown, "tar": tar, "timeout": timeout, "where": where, "whoami": whoami, "xcopy": xcopy,
 }
 
 // Find returns a program by its name in lower case, without ".exe".
