@@ -8,34 +8,52 @@ import (
 
 	"github.com/mullion/mullion/hives"
 	"github.com/mullion/mullion/internal/nt"
+	"github.com/mullion/mullion/layers/view"
 )
 
-// machineKey holds the machine's environment variables.
-const machineKey = `HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment`
+// Where the machine's environment variables are, and those of the user.
+const (
+	machineKey = `HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment`
+	userKey    = `HKCU\Environment`
+)
 
 // Environment puts together the environment that a program started in the image
 // sees: what Windows sets for every process and user, the machine's variables
-// of the registry, then overrides ("NAME=value": the build's ARGs and the
-// image's Env). A PATH among the overrides replaces the machine's, as it does on
-// Windows. user is the account, "" for ContainerAdministrator.
+// of the registry, those of the user whose hive the registry has as HKCU, if it has
+// one, then overrides ("NAME=value": the build's ARGs and the image's Env). The
+// user's PATH is added to the machine's; one among the overrides replaces both, as
+// on Windows. user is the account, "" for ContainerAdministrator.
 func Environment(reg *hives.Registry, user string, overrides ...string) (*nt.Env, error) {
 	env := nt.NewEnv(profile(user)...)
-	machine, err := machineVariables(reg)
+	own, err := variables(reg, userKey)
 	if err != nil {
 		return nil, err
 	}
-	var expand []hives.Value
-	for _, v := range machine {
-		if v.Type == hives.ExpandSZ {
-			expand = append(expand, v)
-		} else if v.Type == hives.SZ {
-			env.Set(v.Name, v.Text())
+	machine, err := variables(reg, machineKey)
+	if err != nil {
+		return nil, err
+	}
+	set := func(list []hives.Value, add func(v hives.Value, text string)) {
+		var expand []hives.Value
+		for _, v := range list {
+			if v.Type == hives.ExpandSZ {
+				expand = append(expand, v)
+			} else if v.Type == hives.SZ {
+				add(v, v.Text())
+			}
+		}
+		// Variables that refer to others come second, so that they see all the plain ones.
+		for _, v := range expand {
+			add(v, env.Expand(v.Text()))
 		}
 	}
-	// Variables that refer to others come second, so that they see all the plain ones.
-	for _, v := range expand {
-		env.Set(v.Name, env.Expand(v.Text()))
-	}
+	set(machine, func(v hives.Value, text string) { env.Set(v.Name, text) })
+	set(own, func(v hives.Value, text string) {
+		if old, ok := env.Get(v.Name); ok && strings.EqualFold(v.Name, "PATH") && old != "" {
+			text = strings.TrimSuffix(old, ";") + ";" + text
+		}
+		env.Set(v.Name, text)
+	})
 	// The user's folders are those of the process, not the services' that the machine's variables name.
 	if home, ok := env.Get("USERPROFILE"); ok {
 		env.Set("TEMP", home+`\AppData\Local\Temp`)
@@ -50,20 +68,32 @@ func Environment(reg *hives.Registry, user string, overrides ...string) (*nt.Env
 	return env, nil
 }
 
-// machineVariables reads the machine's environment; none if the image has no
-// such key.
-func machineVariables(reg *hives.Registry) ([]hives.Value, error) {
-	key, err := reg.Key(machineKey)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// UseUser opens the hive of an account, "" for ContainerAdministrator, if the image has one of its own: only then has it
+// variables of its own, and a hive that nobody needs is not read.
+func UseUser(sc *view.Scratch, user string) {
+	sid, ok := nt.AccountSID(account(user))
+	if !ok {
+		return
+	}
+	if _, err := sc.Lookup("Users/" + account(user) + "/NTUSER.DAT"); err == nil {
+		sc.UseUsers(sid)
+	}
+}
+
+// variables reads an environment of the registry; none if the image has no such
+// key.
+func variables(reg *hives.Registry, path string) ([]hives.Value, error) {
+	key, err := reg.Key(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, hives.ErrAddress) {
+		return nil, nil // the latter: the hives of users are not open
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the machine's environment: %w", err)
+		return nil, fmt.Errorf("read the environment %s: %w", path, err)
 	}
 	var list []hives.Value
 	for v, err := range key.Values() {
 		if err != nil {
-			return nil, fmt.Errorf("read the machine's environment: %w", err)
+			return nil, fmt.Errorf("read the environment %s: %w", path, err)
 		}
 		list = append(list, v)
 	}

@@ -17,8 +17,11 @@ const machineEnvironment = `HKLM\SYSTEM\CurrentControlSet\Control\Session Manage
 // maxSetx is how many characters of a value setx saves.
 const maxSetx = 1024
 
-// setx writes a variable of the machine into the registry. The environment of
-// running processes does not change.
+// userEnvironment is where setx keeps those of the user.
+const userEnvironment = `HKCU\Environment`
+
+// setx writes a variable of the user, or with /M of the machine, into the registry.
+// The environment of running processes does not change.
 func setx(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 	machine := false
 	var words []string
@@ -37,10 +40,13 @@ func setx(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 		p.Complain(`Type "SETX /?" for usage.`)
 		return 1, nil
 	}
-	if !machine {
-		return 0, &proc.Unsupported{Command: "setx " + strings.Join(args, " "), Why: "variables of the user are not supported yet; add /M to set one of the machine"}
+	key := userEnvironment
+	if machine {
+		key = machineEnvironment
+	} else {
+		UseUsers(p)
 	}
-	if !p.Admin {
+	if machine && !p.Admin {
 		p.Complain("ERROR: Access to the registry path is denied.")
 		return 1, nil
 	}
@@ -50,18 +56,22 @@ func setx(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 		p.Complain("")
 		p.Complain("WARNING: The data being saved is truncated to 1024 characters.")
 	}
-	if err := saveVariable(p.Files.Registry(), name, value); err != nil {
+	if err := saveVariable(p.Files.Registry(), key, name, value); err != nil {
 		return 0, err
+	}
+	if !machine {
+		if err := p.Files.SaveUsers(); err != nil {
+			return 0, err
+		}
 	}
 	p.Println("")
 	p.Println("SUCCESS: Specified value was saved.")
 	return 0, nil
 }
 
-// saveVariable sets a variable of the machine; one that is there keeps its
-// spelling.
-func saveVariable(r *hives.Registry, name, value string) error {
-	if k, err := r.Key(machineEnvironment); err == nil {
+// saveVariable sets a variable below a key; one that is there keeps its spelling.
+func saveVariable(r *hives.Registry, key, name, value string) error {
+	if k, err := r.Key(key); err == nil {
 		if old, err := k.Value(name); err == nil {
 			name = old.Name
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -74,5 +84,5 @@ func saveVariable(r *hives.Registry, name, value string) error {
 	if strings.Contains(value, "%") {
 		v = hives.ExpandValue(name, value)
 	}
-	return r.SetValue(machineEnvironment, v)
+	return r.SetValue(key, v)
 }

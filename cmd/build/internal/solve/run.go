@@ -68,6 +68,7 @@ func (s *solver) execute(p *plan.Stage, st *state, sc *view.Scratch, step *plan.
 	if err := sc.MkdirAll(cwd); err != nil {
 		return err
 	}
+	offline.UseUser(sc, r.User)
 	env, err := offline.Environment(sc.Registry(), r.User, slices.Concat(r.Env, s.secrets(r))...)
 	if err != nil {
 		return err
