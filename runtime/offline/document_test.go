@@ -55,7 +55,7 @@ func tables() string {
 	}
 	words("Commands of cmd", cmdexe.Builtins())
 	words("Programs of System32", tools.Names())
-	fmt.Fprint(&b, "\n### Cmdlets and their parameters\n\n| cmdlet | parameters |\n|---|---|\n")
+	fmt.Fprint(&b, "\n### Cmdlets and their parameters\n\nA star marks parameters that are accepted and have no effect.\n\n| cmdlet | parameters |\n|---|---|\n")
 	for _, name := range powershell.Cmdlets() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, strings.Join(powershell.Parameters(name), " "))
 	}

@@ -82,6 +82,8 @@ func TestPowerShellLanguage(t *testing.T) {
 		{`exit 0`, ""},
 		{`[xml]$x = '<a><b n="1">t</b></a>'; $x.a.b.n; $x.a.b.InnerText`, "1\nt"},
 		{`'x','y' | ForEach-Object -Process { "<$_>" } | Out-String -Stream`, "<x>\n<y>"},
+		{`function f { [CmdletBinding()] param($a) Get-Item C:\none; 'on' }; f 1 -ErrorAction SilentlyContinue; try { f -b 2 } catch { 'no b' }`, "on\nno b"},
+		{`function g { "$args" }; g -x 1 y`, "-x 1 y"},
 		{`Join-Path C:\a b; Split-Path C:\a\b.txt -Leaf; Split-Path C:\a\b.txt`, `C:\a\b` + "\nb.txt\n" + `C:\a`},
 	} {
 		t.Run(c.line, func(t *testing.T) {

@@ -24,6 +24,7 @@ type block struct {
 	named  bool // whether begin, process or end are written
 	inEach bool // whether body is that of process
 	traps  []*trapStmt
+	strict bool // [CmdletBinding()] is written: unknown parameters are errors
 }
 
 // parameter is one of param(...) or of a function's parentheses.

@@ -84,11 +84,15 @@ func Cmdlets() []string {
 	return names
 }
 
-// Parameters lists the parameters of a cmdlet that are known.
+// Parameters lists the parameters of a cmdlet that are known; a star marks those that have no effect here.
 func Parameters(name string) []string {
 	var names []string
 	for _, p := range findCmdlet(name).params {
-		names = append(names, "-"+p.name)
+		name := "-" + p.name
+		if p.ignored {
+			name += "*"
+		}
+		names = append(names, name)
 	}
 	return names
 }

@@ -544,9 +544,11 @@ func children(c *call) error {
 func (c *call) show(v any, f filters, prefix string) error {
 	if file, ok := v.(fileItem); ok {
 		a := file.f.Entry.Attributes
-		if c.flag("File") && file.f.IsDir() || c.flag("Directory") && !file.f.IsDir() ||
-			c.flag("Hidden") != (a&layers.AttrHidden != 0) && !c.flag("Force") && (c.flag("Hidden") || prefix != "\x00") && a&layers.AttrHidden != 0 && !c.flag("Hidden") ||
-			c.flag("Hidden") && a&layers.AttrHidden == 0 || c.flag("ReadOnly") && a&layers.AttrReadOnly == 0 || c.flag("System") && a&layers.AttrSystem == 0 {
+		hidden := a&layers.AttrHidden != 0
+		switch {
+		case c.flag("File") && file.f.IsDir(), c.flag("Directory") && !file.f.IsDir(),
+			hidden && !c.flag("Force") && !c.flag("Hidden"), c.flag("Hidden") && !hidden,
+			c.flag("ReadOnly") && a&layers.AttrReadOnly == 0, c.flag("System") && a&layers.AttrSystem == 0:
 			return nil
 		}
 	}

@@ -33,7 +33,7 @@ func (p *parser) blockBody() *block {
 	b := &block{pos: p.here()}
 	start := p.pos
 	p.separators()
-	for p.attribute() {
+	for p.attribute(b) {
 		p.separators()
 	}
 	if p.word() == "param" {
@@ -85,7 +85,7 @@ func (p *parser) blockBody() *block {
 }
 
 // attribute passes over [CmdletBinding()] and the like before param.
-func (p *parser) attribute() bool {
+func (p *parser) attribute(b *block) bool {
 	at := p.pos
 	if !p.take("[") {
 		return false
@@ -97,6 +97,7 @@ func (p *parser) attribute() bool {
 	}
 	p.pos += len(name)
 	p.balanced('[', ']', 1)
+	b.strict = b.strict || name == "cmdletbinding"
 	return true
 }
 

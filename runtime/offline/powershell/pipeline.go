@@ -486,13 +486,22 @@ func (in *interp) bindFunction(c *command, f *function, args []arg) error {
 			return err
 		}
 		if p == nil {
-			if commonParameter(a.name) {
-				if a.alone && !strings.HasPrefix(strings.ToLower(a.name), "v") && i+1 < len(args) && args[i+1].name == "" {
+			strict := f.block.strict || hasAttributes(params)
+			if strict && commonParameter(a.name) {
+				value := a.value
+				if a.alone && common[strings.ToLower(a.name)] && i+1 < len(args) && args[i+1].name == "" {
 					i++
+					value = args[i].value
+				}
+				switch strings.ToLower(a.name) {
+				case "erroraction", "ea":
+					in.scope.vars["erroractionpreference"] = value
+				case "verbose", "vb":
+					in.scope.vars["verbosepreference"] = "Continue"
 				}
 				continue
 			}
-			if len(params) > 0 && f.block.pos != 0 && hasAttributes(params) {
+			if strict {
 				return in.raise(a.pos, "System.Management.Automation.ParameterBindingException", "A parameter cannot be found that matches parameter name '%s'.", a.name)
 			}
 			values = append(values, arg{pos: a.pos, value: "-" + a.name})
@@ -523,7 +532,7 @@ func (in *interp) bindFunction(c *command, f *function, args []arg) error {
 	for _, v := range values {
 		rest = append(rest, v.value)
 	}
-	if len(rest) > 0 && hasAttributes(params) {
+	if len(rest) > 0 && (f.block.strict || hasAttributes(params)) {
 		return in.raise(c.pos, "System.Management.Automation.ParameterBindingException", "A positional parameter cannot be found that accepts argument '%s'.", toString(rest[0]))
 	}
 	in.scope.vars["args"] = newList(rest...)
