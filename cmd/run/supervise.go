@@ -21,12 +21,9 @@ import (
 
 // supervise is the whole life of a supervisor's process.
 func (h host) supervise(id string, env *cli.Env) int {
-	// Nobody but the system sends a supervisor signals. A client that goes away ends
-	// nothing: writes to it fail, and the log goes on.
+	// Nobody but the system sends a supervisor signals.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-
 	code, err := h.attend(ctx, id, env)
 	if err != nil {
 		fmt.Fprintln(env.Stderr, "run:", err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -37,6 +39,9 @@ type Supervisor struct {
 // returns the exit code of the supervisor's process. A canceled ctx kills the
 // program.
 func (s *Supervisor) Run(ctx context.Context, id string) int {
+	// The command that launched it may go at any time, and a write to what it has left must be an error and not the end of the
+	// container. The signal is caught and not ignored, which programs that are started would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	conn := wire.NewConn(duplex{s.Stdin, s.Stdout})
 	var first request
 	if err := receive(conn, kindRequest, &first); err != nil {
