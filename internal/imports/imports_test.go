@@ -63,7 +63,7 @@ var rules = map[string]string{
 	"runtime/microvm/...":              "runtime/guest runtime/wire x/sys runtime/microvm/...",
 	"runtime/hcs":                      "internal/nt layers/store layers/view layers/disk runtime hcsshim winio x/sys digest image-spec",
 	"runtime/offline":                  "internal/nt hives layers layers/view runtime runtime/offline/...",
-	"runtime/offline/...":              "internal/nt hives layers layers/view runtime/offline/...",
+	"runtime/offline/...":              "internal/nt hives hives/regfile layers layers/view runtime/offline/...",
 	"cmd/build/internal/containerfile": "internal/nt buildkit",
 	"cmd/build/internal/plan":          "internal/nt layers/image cmd/build/internal/containerfile image-spec",
 	"cmd/build/internal/solve": "internal/nt hives layers layers/pack layers/store layers/cache layers/view layers/image " +

@@ -255,7 +255,7 @@ func TestUnsupported(t *testing.T) {
 		{`cmd /S /C echo %DATE%`, "%DATE%"},
 		{`cmd /S /C reg add HKU\D\X /v a /d b /f`, `reg add HKU\D\X /v a /d b /f`},
 		{`cmd /S /C reg delete HKCU /f`, `reg delete HKCU /f`},
-		{`cmd /S /C reg import x.reg`, `reg import x.reg`},
+		{`cmd /S /C reg save HKLM\SOFTWARE x.hiv`, `reg save HKLM\SOFTWARE x.hiv`},
 		{"cmd /S /C echo a\necho b", "cmd"},
 		{`cmd /S /C if exist x (echo a) & echo b`, `if exist x (echo a) & echo b`},
 		{`cmd`, "cmd "},

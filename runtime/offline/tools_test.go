@@ -267,3 +267,39 @@ func TestNoNetwork(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// TestRegText holds that what reg exports it imports again, and that a .reg file changes what it says.
+func TestRegText(t *testing.T) {
+	s := newScratch(t)
+	ts := assert{t}
+	ts.check(s.WriteFile("in.reg", strings.NewReader("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Acme]\r\n\"N\"=dword:00000005\r\n@=\"x\"\r\n\r\n"+
+		"[HKEY_CURRENT_USER\\Software\\Acme]\r\n\"Mine\"=\"yes\"\r\n")))
+	for _, c := range []struct {
+		line string
+		exit uint32
+		out  string
+	}{
+		{`reg import C:\in.reg`, 0, ""},
+		{`reg query HKLM\SOFTWARE\Acme /v N`, 0, "0x5"},
+		{`reg query HKCU\Software\Acme /v Mine`, 0, "yes"},
+		{`reg export HKLM\SOFTWARE\Acme C:\out.reg`, 0, "completed"},
+		{`reg export HKLM\SOFTWARE\Acme C:\out.reg`, 1, "Overwrite"},
+		{`reg export HKLM\SOFTWARE\Acme C:\out.reg /y`, 0, "completed"},
+		{`reg delete HKLM\SOFTWARE\Acme /f`, 0, "completed"},
+		{`regedit /s C:\out.reg`, 0, ""},
+		{`reg query HKLM\SOFTWARE\Acme /v N`, 0, "0x5"},
+		{`reg import C:\in.reg /reg:32`, 0, ""},
+		{`reg query HKLM\SOFTWARE\WOW6432Node\Acme /v N`, 0, "0x5"},
+		{`reg import C:\none.reg`, 1, ""},
+		{`reg export HKLM\SOFTWARE\None C:\x.reg`, 1, ""},
+	} {
+		r, err := runLine(t, s, c.line)
+		if err != nil || r.exit != c.exit || !strings.Contains(r.out, c.out) {
+			t.Errorf("%s: %v, exit code %d, %q, %q", c.line, err, r.exit, r.out, r.err)
+		}
+	}
+	ts.check(s.WriteFile("bad.reg", strings.NewReader("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\HARDWARE\\X]\r\n")))
+	if _, err := runLine(t, s, `reg import C:\bad.reg`); err == nil || !strings.Contains(err.Error(), `HKLM\HARDWARE`) {
+		t.Errorf("a key outside of the image: %v", err)
+	}
+}

@@ -46,16 +46,22 @@ func regOptions(verb string) map[string]bool {
 	return nil
 }
 
-// reg is reg.exe with the verbs add, delete and query.
+// reg is reg.exe with the verbs add, delete, export, import and query.
 func reg(_ context.Context, p *proc.Process, args []string) (uint32, error) {
 	text := "reg " + strings.Join(args, " ")
 	if len(args) == 0 {
 		return complain(p, "Invalid syntax."), nil
 	}
 	verb := strings.ToLower(args[0])
+	switch verb {
+	case "import":
+		return regImport(p, text, args[1:])
+	case "export":
+		return regExport(p, text, args[1:])
+	}
 	options := regOptions(verb)
 	if options == nil {
-		return 0, &proc.Unsupported{Command: text, Why: "only reg add, delete and query are known without Windows"}
+		return 0, &proc.Unsupported{Command: text, Why: "only reg add, delete, export, import and query are known without Windows"}
 	}
 	c, problem, err := parseReg(verb, text, args[1:], options)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 var programs = map[string]proc.Program{
-	"attrib": attrib, "certutil": certutil, "curl": curl, "find": find, "findstr": findstr, "icacls": icacls, "ping": ping, "reg": reg, "robocopy": robocopy,
+	"attrib": attrib, "certutil": certutil, "curl": curl, "find": find, "findstr": findstr, "icacls": icacls, "ping": ping, "reg": reg, "regedit": regedit, "robocopy": robocopy,
 	"sc": sc, "setx": setx, "takeown": takeown, "tar": tar, "timeout": timeout, "where": where, "whoami": whoami, "xcopy": xcopy,
 }
 
