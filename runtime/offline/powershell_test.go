@@ -140,6 +140,8 @@ func TestPowerShellFiles(t *testing.T) {
 		{`New-Item -ItemType SymbolicLink -Path C:\l.txt -Target C:\web.config > $null; (Get-Content C:\l.txt)[0] | Set-Content C:\o.txt`, files("o.txt", "<a>\r\n")},
 		{`$p = Start-Process cmd -ArgumentList '/c echo hi> C:\p.txt' -Wait -PassThru; Set-Content C:\c.txt $p.ExitCode`, files("p.txt", "hi\r\n", "c.txt", "0\r\n")},
 		{`Set-Content C:\s.ps1 'param($n) "got $n from $PSScriptRoot" | Set-Content C:\o.txt; exit 3'; C:\s.ps1 -n 4; Add-Content C:\o.txt $LASTEXITCODE`, files("o.txt", "got 4 from C:\\\r\n3\r\n")},
+		{`mkdir C:\s > $null; Set-Content C:\s\a.ps1 '. "$PSScriptRoot\b.ps1"; hello (Split-Path -Parent $MyInvocation.MyCommand.Definition)'; ` +
+			`Set-Content C:\s\b.ps1 'function hello($x) { Set-Content C:\o.txt "hello $x" }'; & C:\s\a.ps1`, files("o.txt", "hello C:\\s\r\n")},
 		{`if (!(Test-Path C:\web.config)) { throw 'gone' }; if (Test-Path C:\none) { throw 'there' }; if (Test-Path C:\in.zip -PathType Container) { throw 'dir' }; echo ok > C:\ok`, files("ok", "\xff\xfeo\x00k\x00\r\x00\n\x00")},
 		{`$f = Get-Item C:\web.config; $f.IsReadOnly = $true; Remove-Item C:\web.config -ErrorAction SilentlyContinue; Test-Path C:\web.config | Set-Content C:\o`, files("o", "True\r\n")},
 	} {
@@ -326,6 +328,10 @@ func TestPowerShellExit(t *testing.T) {
 		{`[int]'x'; 'goes on'`, 0, "Cannot convert"},
 		{`$ErrorActionPreference = 'Stop'; [int]'x'; 'not reached'`, 1, "Cannot convert"},
 		{`Write-Error 'oops'`, 1, "oops"},
+		{`try { Copy-Item C:\Windows\System32\none C:\no\x; Set-Content C:\no\x 1 } catch { exit 8 }; exit 2`, 2, "Could not find a part"},
+		{`try { Set-Content C:\no\x 1 -ErrorAction Stop } catch { exit 8 }`, 8, ""},
+		{`Set-Content C:\no\x 1 -ErrorAction Ignore; exit 4`, 4, ""},
+		{`$ErrorActionPreference = 'Stop'; iwr http://example.com/x -ErrorAction SilentlyContinue; 'not reached'`, 1, "could not be resolved"},
 		{`function f { throw 'deep' }; try { f } catch { exit 9 }`, 9, ""},
 	} {
 		got, err := runPS(t, newScratch(t), c.script)

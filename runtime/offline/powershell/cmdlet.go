@@ -134,12 +134,10 @@ func (in *interp) cmdletStage(c *command, def *cmdlet, args []arg, index int, ou
 			if t.record.s == nil {
 				t.record.at, t.record.s = k.at, in.src
 			}
-			// -ErrorAction also holds for what ends a cmdlet.
-			if !t.final && (k.action == "silentlycontinue" || k.action == "ignore" || k.action == "0" || k.action == "4") && in.trying == 0 {
+			// What a provider says of a file or a key does not end a statement, unless -ErrorAction or the preference wants it to;
+			// for all other errors that end a cmdlet -ErrorAction does not count.
+			if !t.final && def.provider() && providerError(t.record.kind) {
 				return in.report(t.record, k.action)
-			}
-			if k.action == "stop" || k.action == "1" {
-				t.final = true
 			}
 		}
 		return err
@@ -167,6 +165,21 @@ func (in *interp) cmdletStage(c *command, def *cmdlet, args []arg, index int, ou
 			return run()
 		},
 	}, nil
+}
+
+// provider tells the cmdlets that work on drives of any kind.
+func (c *cmdlet) provider() bool {
+	_, noun, _ := strings.Cut(c.name, "-")
+	switch noun {
+	case "Item", "ItemProperty", "ItemPropertyValue", "ChildItem", "Content", "Location":
+		return true
+	}
+	return c.name == "mkdir"
+}
+
+func providerError(kind string) bool {
+	return strings.HasPrefix(kind, "System.IO.") || kind == itemNotFound || kind == "System.UnauthorizedAccessException" || kind == "System.Security.SecurityException" ||
+		kind == "System.Management.Automation.DriveNotFoundException"
 }
 
 // bind gives each argument to its parameter as PowerShell does: names in full or

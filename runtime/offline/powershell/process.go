@@ -199,6 +199,8 @@ func (in *interp) script(c *command, path string, args []arg, out sink) error {
 	}
 	in.scope.vars["psscriptroot"] = root
 	in.scope.vars["pscommandpath"] = src.file
+	in.scope.vars["myinvocation"] = newObject("System.Management.Automation.InvocationInfo", "InvocationName", src.file,
+		"MyCommand", newObject("System.Management.Automation.ExternalScriptInfo", "Name", fileName(src.file), "Path", src.file, "Source", src.file, "Definition", src.file))
 	return st.end()
 }
 
