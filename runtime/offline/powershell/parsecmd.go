@@ -78,7 +78,7 @@ func (p *parser) argument() argument {
 		a.name = p.s[start+1 : i]
 		if p.pos = i; p.take(":") {
 			p.blanks()
-			a.value = p.argumentList()
+			a.value = p.list(p.argumentValue)
 		}
 		return a
 	case c == '@' && p.pos+1 < len(p.s) && isWordByte(p.s[p.pos+1]):
@@ -96,28 +96,8 @@ func (p *parser) argument() argument {
 		return a
 	}
 	a.bare = strings.IndexByte("$(\"'@{", c) < 0
-	a.value = p.argumentList()
+	a.value = p.list(p.argumentValue)
 	return a
-}
-
-// argumentList reads a value or a list a,b of them.
-func (p *parser) argumentList() expression {
-	first := p.argumentValue()
-	items := []expression{first}
-	for {
-		end := p.pos
-		p.blanks()
-		if !p.take(",") {
-			p.pos = end
-			break
-		}
-		p.lines()
-		items = append(items, p.argumentValue())
-	}
-	if len(items) == 1 {
-		return first
-	}
-	return &arrayExpr{first.at(), items}
 }
 
 // argumentValue reads a single value in the way of commands.
@@ -181,12 +161,7 @@ func (p *parser) genericWord() expression {
 func (p *parser) word1() *expandExpr {
 	e := &expandExpr{pos: p.here()}
 	var b strings.Builder
-	flush := func() {
-		if b.Len() > 0 {
-			e.parts = append(e.parts, &constantExpr{p.here(), b.String()})
-			b.Reset()
-		}
-	}
+	flush := func() { e.text(p.here(), &b) }
 	for p.pos < len(p.s) {
 		c := p.s[p.pos]
 		switch {

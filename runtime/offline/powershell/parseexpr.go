@@ -120,7 +120,12 @@ func (p *parser) commas() expression {
 		p.lines()
 		return &arrayExpr{at, []expression{p.unaryCast()}}
 	}
-	first := p.unaryCast()
+	return p.list(p.unaryCast)
+}
+
+// list reads items with commas between them; one alone is no list.
+func (p *parser) list(item func() expression) expression {
+	first := item()
 	items := []expression{first}
 	for {
 		end := p.pos
@@ -130,12 +135,12 @@ func (p *parser) commas() expression {
 			break
 		}
 		p.lines()
-		items = append(items, p.unaryCast())
+		items = append(items, item())
 	}
 	if len(items) == 1 {
 		return first
 	}
-	return &arrayExpr{at, items}
+	return &arrayExpr{first.at(), items}
 }
 
 // unaryCast reads casts and a primary, with signs between them.

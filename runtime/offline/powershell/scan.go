@@ -350,18 +350,21 @@ func simplify(e *expandExpr) expression {
 	return e
 }
 
+// text adds what b holds as a part, and empties b.
+func (e *expandExpr) text(at pos, b *strings.Builder) {
+	if b.Len() > 0 {
+		e.parts = append(e.parts, &constantExpr{at, b.String()})
+		b.Reset()
+	}
+}
+
 // expandable reads text with variables until end says so; end passes over what
 // ends it. doubled: two quotes stand for one.
 func (p *parser) expandable(end func() bool, doubled bool) *expandExpr {
 	defer p.enter()()
 	e := &expandExpr{pos: p.here()}
 	var b strings.Builder
-	flush := func() {
-		if b.Len() > 0 {
-			e.parts = append(e.parts, &constantExpr{p.here(), b.String()})
-			b.Reset()
-		}
-	}
+	flush := func() { e.text(p.here(), &b) }
 	for {
 		if end() {
 			flush()
