@@ -40,7 +40,7 @@ func (h host) attend(ctx context.Context, id string, env *cli.Env) (code int, er
 	defer func() { err = errors.Join(err, st.Close()) }()
 	s := &container.Supervisor{
 		Set: set, Runtimes: h.runtimes(st), View: viewOf(st),
-		Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Now: time.Now,
+		Stdin: env.Stdin, Stdout: env.Stdout, Stderr: env.Stderr, Now: time.Now, Explain: explain,
 	}
 	return s.Run(ctx, id), nil
 }
