@@ -71,9 +71,10 @@ func (b *building) program(ctx context.Context, spec *runtime.Spec, sc *view.Scr
 		return 0, err
 	}
 	exit, err = p.Wait(ctx)
-	if err := errors.Join(err, p.Close()); err != nil || exit != 0 {
+	if err := errors.Join(err, p.Close()); err != nil {
 		return exit, err
 	}
+	// What it wrote counts whatever its exit code: the script decides, and 3010 of an installer is a success.
 	for _, r := range runtimes {
 		if im, ok := r.(runtime.Importer); ok {
 			left, err := im.Import(ctx, spec, sc)

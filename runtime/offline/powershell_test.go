@@ -123,6 +123,7 @@ func TestPowerShellFiles(t *testing.T) {
 		{`New-Item -ItemType Directory -Path C:\x\y | Out-Null; Set-Content C:\x\y\f.txt 'one','two'`, files("x/y", "/", "x/y/f.txt", "one\r\ntwo\r\n")},
 		{`mkdir a; cd a; 'x' | Out-File -Encoding ascii f.txt; Add-Content f.txt 'y'`, files("a/f.txt", "x\r\ny\r\n")},
 		{`'x' > C:\u.txt`, files("u.txt", "\xff\xfex\x00\r\x00\n\x00")},
+		{`Get-Item C:\none 2> C:\e.txt; cmd /c "echo said 1>&2" 2> C:\p.txt; Get-Content C:\e.txt, C:\p.txt | Set-Content C:\both.txt`, files("both.txt", "Cannot find path 'C:\\none' because it does not exist.\r\nsaid \r\n")},
 		{`'x' | Set-Content -Encoding UTF8 C:\u.txt`, files("u.txt", "\xef\xbb\xbfx\r\n")},
 		{`Set-Content -NoNewline -Path C:\u.txt -Value ([char]0xe9)`, files("u.txt", "\xe9")},
 		{`New-Item C:\d\f.txt -Force -Value v > $null; Copy-Item C:\d C:\e -Recurse; Move-Item C:\e\f.txt C:\g.txt`, files("d/f.txt", "v", "g.txt", "v", "e", "/", "e/f.txt", "-")},

@@ -225,13 +225,9 @@ func init() {
 		return c.eachFile(func(f *view.File) error { return c.in.p.Files.WriteFile(f.Path, strings.NewReader("")) })
 	})
 	add("Out-File", "FilePath=Path,LiteralPath@0 Encoding@1 InputObject| Append! Force! NoNewline! NoClobber! Width", func(c *call) error {
-		var all []string
-		for _, v := range c.input("InputObject") {
-			text, err := c.in.display(c.at, v, true)
-			if err != nil {
-				return err
-			}
-			all = append(all, text...)
+		all, err := c.lines("InputObject")
+		if err != nil {
+			return err
 		}
 		if _, there := c.in.p.Find(c.str("FilePath")); there && c.flag("NoClobber") {
 			return c.fail(ioException, "The file '%s' already exists.", c.str("FilePath"))
@@ -361,7 +357,7 @@ func getContent(c *call) error {
 			return err
 		}
 		if strings.EqualFold(encoding, "byte") || c.flag("AsByteStream") {
-			if err := emit(toByteValue(b), c.out); err != nil {
+			if err := emit(byteArray(b), c.out); err != nil {
 				return err
 			}
 			continue
@@ -390,14 +386,6 @@ func getContent(c *call) error {
 		}
 	}
 	return nil
-}
-
-func toByteValue(b []byte) any {
-	l := newList()
-	for _, x := range b {
-		l.items = append(l.items, int64(x))
-	}
-	return l
 }
 
 func setContent(c *call, appending bool) error {

@@ -95,13 +95,9 @@ func init() {
 		})
 	}
 	add("Out-String", "InputObject| Stream! Width NoNewline!", func(c *call) error {
-		var all []string
-		for _, v := range c.input("InputObject") {
-			text, err := c.in.display(c.at, v, true)
-			if err != nil {
-				return err
-			}
-			all = append(all, text...)
+		all, err := c.lines("InputObject")
+		if err != nil {
+			return err
 		}
 		if c.flag("Stream") {
 			return emit(texts(all), c.out)
@@ -159,6 +155,18 @@ func (c *call) print(all []any) error {
 		}
 	}
 	return nil
+}
+
+// lines is what a cmdlet is to work on as lines of a file.
+func (c *call) lines(name string) (all []string, err error) {
+	for _, v := range c.input(name) {
+		text, err := c.in.display(c.at, v, true)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text...)
+	}
+	return all, nil
 }
 
 // display is a value as lines of text. The layout of objects is PowerShell's own

@@ -170,17 +170,16 @@ func (in *interp) stage(c *command, i int, out sink) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	redirected := in.streams
 	undo() // the redirections hold only while the command itself runs
 	st, err := in.resolve(c, name, args, i, to)
 	if err != nil || len(c.redirs) == 0 {
 		return st, err
 	}
 	within := func(run func() error) error {
-		undo, _, _, err := in.redirect(c.redirs, to)
-		if err != nil {
-			return err
-		}
-		defer undo()
+		old := in.streams
+		in.streams = redirected
+		defer func() { in.streams = old }()
 		return run()
 	}
 	return &stage{

@@ -69,17 +69,9 @@ const webParams = "Uri@0 OutFile Headers UserAgent Method Body| ContentType UseB
 
 func init() {
 	add("Invoke-WebRequest", webParams, func(c *call) error {
-		resp, err := c.ask()
-		if err != nil {
+		resp, b, err := c.answer()
+		if err != nil || resp == nil {
 			return err
-		}
-		defer resp.Body.Close()
-		if c.has("OutFile") {
-			return c.save(resp, c.str("OutFile"))
-		}
-		b, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
-		if err != nil {
-			return c.fail(webException, "The connection was closed: %v", err)
 		}
 		headers := newHash()
 		for name := range resp.Header {
@@ -93,17 +85,9 @@ func init() {
 			"Content", content, "Headers", headers, "RawContentLength", int64(len(b))))
 	})
 	add("Invoke-RestMethod", webParams, func(c *call) error {
-		resp, err := c.ask()
-		if err != nil {
+		resp, b, err := c.answer()
+		if err != nil || resp == nil {
 			return err
-		}
-		defer resp.Body.Close()
-		if c.has("OutFile") {
-			return c.save(resp, c.str("OutFile"))
-		}
-		b, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
-		if err != nil {
-			return c.fail(webException, "The connection was closed: %v", err)
 		}
 		text := decode(b, "utf8")
 		if v, err := parseJSON(text); err == nil {
@@ -143,6 +127,21 @@ func init() {
 		}
 		return nil
 	})
+}
+
+// answer asks, and reads what comes back; resp is nil when it went into a file.
+func (c *call) answer() (resp *http.Response, b []byte, err error) {
+	if resp, err = c.ask(); err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	if c.has("OutFile") {
+		return nil, nil, c.save(resp, c.str("OutFile"))
+	}
+	if b, err = io.ReadAll(io.LimitReader(resp.Body, maxText)); err != nil {
+		return nil, nil, c.fail(webException, "The connection was closed: %v", err)
+	}
+	return resp, b, nil
 }
 
 func (c *call) ask() (*http.Response, error) {

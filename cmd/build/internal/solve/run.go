@@ -18,6 +18,7 @@ import (
 	"github.com/mullion/mullion/cmd/build/internal/plan"
 	"github.com/mullion/mullion/internal/nt"
 	"github.com/mullion/mullion/layers/image"
+	"github.com/mullion/mullion/layers/pack"
 	"github.com/mullion/mullion/layers/view"
 	"github.com/mullion/mullion/runtime"
 	"github.com/mullion/mullion/runtime/offline"
@@ -117,7 +118,7 @@ func (s *solver) program(st *state, sc *view.Scratch, step *plan.Step, known []s
 		return 0, err
 	}
 	// Windows' own variables and the machine's are for the container to set; the rest is the script's.
-	env := slices.Clone(r.Env)
+	var env []string
 	for _, kv := range c.Env {
 		if !slices.Contains(known, kv) {
 			env = append(env, kv)
@@ -134,12 +135,13 @@ func (s *solver) program(st *state, sc *view.Scratch, step *plan.Step, known []s
 	return exit, nil
 }
 
-// frozen is a View of what a Scratch holds now. A layer of its changes stays in the store until it is pruned.
+// frozen is a View of what a Scratch holds now. A layer of its changes stays in the store until it is pruned; it is read once,
+// so it is not compressed.
 func (s *solver) frozen(st *state, sc *view.Scratch) (*view.View, error) {
 	if !sc.Changed() {
 		return sc.View(), nil
 	}
-	layer, err := image.Commit(s.ctx, s.Store, sc, compression)
+	layer, err := image.Commit(s.ctx, s.Store, sc, pack.None)
 	if err != nil {
 		return nil, err
 	}
